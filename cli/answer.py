@@ -1,0 +1,192 @@
+"""`submit` and `route`: put questions."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli import context, screen
+from cli.screen import Json
+from mirepoix.client import Client, Handle, require_input
+from mirepoix.errors import InputError, NotFound
+from mirepoix.ledger.accept import Submission
+from mirepoix.paths import Place, walk
+from mirepoix.spec import Pipeline, Route
+from mirepoix.states import JobState
+from mirepoix.strict import unknown
+from mirepoix.views import JobView
+from pipelines.outline import outline
+from pipelines.routers import choose_branch
+from pipelines.scope import scope_of
+
+T = TypeVar("T")
+FIELDS = {"input", "tenant", "key", "task"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (submit, route):
+        app.command()(command)
+
+
+def submit(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline of mirepoix.yaml.")],
+    text: Annotated[str | None, typer.Argument(help="The input; left out: standard input.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Read the input from this file.")] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option("--jsonl", help="Many jobs: a line each, a JSON text or {input, tenant?, key?, task?}.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer.")] = False,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at the most.")] = None,
+    tenant: Annotated[str, typer.Option(help="Whom the job is billed to.")] = "default",
+    key: Annotated[str | None, typer.Option(help="Idempotency key: the same key gives the same job.")] = None,
+    task: Annotated[str | None, typer.Option(help="What kind of work it is, for routes by task.")] = None,
+    wait_broker: Annotated[bool, typer.Option(help="Accept the job even while the broker is away.")] = True,
+    json: Json = False,
+) -> None:
+    """Submit one job, or many; prints ids, or with --wait the answers. Exits 1 when a job did not succeed."""
+    with context.client() as client:
+        if jsonl is not None:
+            if text is not None or file is not None or key is not None:
+                raise InputError("--jsonl holds the inputs; it goes with no TEXT, --file or --key.")
+            jobs = client.submit_many(pipeline, read_jsonl(jsonl, tenant, task))
+            handles = list(_with_progress(jobs, "submitted", None, quiet=json))
+        else:
+            given = _one_input(text, file)
+            handles = [client.submit(pipeline, given, tenant=tenant, key=key, task=task, wait_broker=wait_broker)]
+        _warn_unpublished(handles)
+        if not wait:
+            _print_accepted(handles, json=json)
+            return
+        failed = _print_ended(client, handles, timeout, json=json)
+    raise typer.Exit(1 if failed else 0)
+
+
+def route(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline of mirepoix.yaml.")],
+    text: Annotated[str, typer.Argument(help="The input.")],
+    task: Annotated[str | None, typer.Option(help="What kind of work it is, for routes by task.")] = None,
+    json: Json = False,
+) -> None:
+    """Say how the pipeline would route this input, and why; calls no model."""
+    require_input(text)
+    config = context.config(context.settings())
+    if pipeline not in config.pipelines:
+        raise NotFound(unknown(f"pipeline {pipeline!r}", pipeline, config.pipelines))
+    spec = config.pipelines[pipeline]
+    decisions = explain_routes(spec, text, task)
+    if json:
+        screen.print_json({"pipeline": pipeline, "compiles_to": outline(spec), "routes": decisions})
+        return
+    screen.out.print(f"{pipeline}: {outline(spec)}", markup=False)
+    for decision in decisions:
+        screen.print_table(["of the route", str(decision["path"])], [(k, screen.shown(v)) for k, v in decision.items()])
+
+
+def explain_routes(spec: Pipeline, text: str, task: str | None) -> list[dict[str, Any]]:
+    """What each route of `spec` that sees the job's input would choose; others wait for answers, and say so."""
+    explained: list[dict[str, Any]] = []
+    for place in walk(spec):
+        if isinstance(place.node, Route):
+            explained.append({"path": place.path, **_explain(place, place.node, text, task)})
+    return explained
+
+
+def _explain(place: Place, node: Route, text: str, task: str | None) -> dict[str, Any]:
+    scope = scope_of(place)
+    if scope.previous is not None or scope.items_of is not None:
+        return {"choice": None, "reason": f"decided when step {scope.previous or 'of the map'!r} has answered"}
+    index, decision = choose_branch(node, text, task)
+    return decision.model_dump() | {"then": outline(node.to[index].then)}
+
+
+def read_jsonl(path: Path, tenant: str, task: str | None) -> Iterator[Submission]:
+    """The jobs of a file, a line each; raises InputError that names the line."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _parse_line(line, f"{path}:{number}", tenant, task)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from error
+
+
+def _parse_line(line: str, where: str, tenant: str, task: str | None) -> Submission:
+    try:
+        value = jsonlib.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not JSON: {error}.") from error
+    if isinstance(value, str):
+        return Submission(value, tenant, None, task)
+    if not isinstance(value, dict) or "input" not in value:
+        raise InputError(f"{where}: a line is a JSON text, or an object with an 'input'.")
+    for name in value:
+        if name not in FIELDS:
+            raise InputError(f"{where}: {unknown(f'field {name!r}', name, FIELDS)}")
+    for name in ("tenant", "key", "task"):
+        if not isinstance(value.get(name, ""), str):
+            raise InputError(f"{where}: {name!r} must be a text.")
+    return Submission(value["input"], value.get("tenant", tenant), value.get("key"), value.get("task", task))
+
+
+def _one_input(text: str | None, file: Path | None) -> str:
+    if text is not None and file is not None:
+        raise InputError("give TEXT or --file, not both.")
+    try:
+        if file is not None:
+            return file.read_text(encoding="utf-8")
+        return sys.stdin.read() if text is None or text == "-" else text
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the input cannot be read: {error}.") from error
+
+
+def _warn_unpublished(handles: list[Handle]) -> None:
+    away = sum(not handle.published for handle in handles)
+    if away:
+        screen.err.print(
+            f"the broker cannot be reached; {away} job(s) are accepted in the ledger and go out when it is back "
+            "(`mirepoix up` starts one).",
+            style="yellow",
+            markup=False,
+        )
+
+
+def _print_accepted(handles: list[Handle], *, json: bool) -> None:
+    for handle in handles:
+        if json:
+            screen.print_json({"job": handle.id, "state": JobState.QUEUED})
+        else:
+            screen.out.print(handle.id, markup=False, highlight=False)
+
+
+def _print_ended(client: Client, handles: list[Handle], timeout: float | None, *, json: bool) -> int:
+    failed = 0
+    ended = client.as_ended(handles, timeout)
+    many = len(handles) > 1
+    for view in _with_progress(ended, "ended", len(handles), quiet=json or not many):
+        failed += view.state is not JobState.SUCCEEDED
+        _print_view(view, json=json)
+    return failed
+
+
+def _print_view(view: JobView, *, json: bool) -> None:
+    if json:
+        screen.print_json(view)
+    else:
+        screen.print_job(view)
+
+
+def _with_progress(items: Iterator[T], what: str, total: int | None, *, quiet: bool) -> Iterator[T]:
+    """Pass `items` on, and show on stderr how many there have been."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen.err, disable=quiet or not screen.err.is_terminal) as progress:
+        bar = progress.add_task(what, total=total)
+        for item in items:
+            progress.advance(bar)
+            yield item

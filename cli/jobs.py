@@ -1,0 +1,101 @@
+"""`jobs`, `show`, `trace`, `costs`, `cancel`: look at what happened."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from cli import context, screen
+from cli.screen import Json
+from db.costs import CostBy, sum_costs
+from mirepoix.states import JobState
+from mirepoix.views import usd_text
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of a job.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (jobs, show, trace, costs, cancel):
+        app.command()(command)
+
+
+def jobs(
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
+    pipeline: Annotated[str | None, typer.Option(help="Only jobs of this pipeline.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at the most.")] = 20,
+    json: Json = False,
+) -> None:
+    """List jobs, the newest first."""
+    with context.client() as client:
+        views = client.jobs(state=state, pipeline=pipeline, limit=limit)
+    if json:
+        for view in views:
+            screen.print_json(view)
+        return
+    rows = [
+        (
+            view.job,
+            view.state.value,
+            view.pipeline,
+            ", ".join(view.models),
+            str(view.calls),
+            usd_text(view.cost_usd),
+            f"{view.latency_s:.2f}",
+            screen.shown(view.error or view.output, 60),
+        )
+        for view in views
+    ]
+    screen.print_table(["job", "state", "pipeline", "models", "calls", "USD", "s", "output"], rows)
+
+
+def show(job: JobId, json: Json = False) -> None:
+    """Show one job: its state, output, cost, models."""
+    with context.client() as client:
+        view = client.get(job).view()
+    if json:
+        screen.print_json(view)
+    else:
+        screen.print_job(view)
+
+
+def trace(job: JobId, json: Json = False) -> None:
+    """Show everything recorded of one job: steps, decisions and why, attempts, tokens, cost, latency."""
+    with context.client() as client:
+        found = client.get(job).trace()
+    if json:
+        screen.print_json(found)
+    else:
+        screen.print_trace(found)
+
+
+def costs(
+    by: Annotated[CostBy, typer.Option(help="What to sum by.")] = CostBy.MODEL,
+    json: Json = False,
+) -> None:
+    """Sum what was spent."""
+    with context.client() as client, client.database.read() as connection:
+        sums = sum_costs(connection, by)
+    if json:
+        for row in sums:
+            screen.print_json({**asdict(row), "by": by, "cost_usd": usd_text(row.cost_usd)})
+        return
+    rows = [
+        (row.group, str(row.attempts), str(row.input_tokens), str(row.output_tokens), usd_text(row.cost_usd)) for row in sums
+    ]
+    screen.print_table([by.value, "attempts", "input tokens", "output tokens", "USD"], rows)
+
+
+def cancel(job: JobId, json: Json = False) -> None:
+    """End a job as cancelled; what was spent stays recorded. Exits 1 when it had ended before."""
+    with context.client() as client:
+        handle = client.get(job)
+        done = handle.cancel()
+        state = handle.state
+    if json:
+        screen.print_json({"job": job, "state": state})
+    else:
+        screen.out.print(f"{job} {state}", markup=False, highlight=False)
+    raise typer.Exit(0 if done else 1)

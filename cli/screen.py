@@ -1,0 +1,116 @@
+"""What people and programs are shown: tables, trees, and one JSON object a line.
+
+Texts of models and users are printed as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, JsonValue
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from mirepoix.views import AttemptView, JobView, StepView, TraceView, usd_text
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, one object a line.")]
+
+SHORT = 200
+STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+
+def print_json(value: BaseModel | dict[str, Any]) -> None:
+    """One object on one line."""
+    line = value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value, ensure_ascii=False, default=str)
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
+    """A table; columns whose heading ends in a unit or is a count stand right."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        numeric = column.split()[-1] in ("USD", "s", "%", "calls", "jobs", "tokens", "attempts", "right")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    out.print(table)
+
+
+def print_job(view: JobView) -> None:
+    """The answer, and in a line below it what it took."""
+    state = Text(view.state, style=STATE_STYLES.get(view.state, ""))
+    if view.output is not None:
+        out.print(Text(shown(view.output, limit=None)))
+    if view.error:
+        out.print(Text(view.error, style="red"))
+    models = ", ".join(view.models) or "no model"
+    out.print(Text(f"{view.job} ").append(state), Text(f"{models} · {view.calls} calls · {usd(view)} · {view.latency_s:.2f} s"))
+
+
+def print_trace(trace: TraceView) -> None:
+    """The whole job as a tree: steps, decisions with their reasons, attempts with tokens, cost and latency."""
+    heading = Text(f"{trace.job} {trace.pipeline}@{trace.version} ").append(
+        trace.state, style=STATE_STYLES.get(trace.state, "")
+    )
+    heading.append(f"  {usd_text(trace.cost_usd)} USD, {trace.latency_s:.2f} s")
+    tree = Tree(heading)
+    tree.add(Text(f"input: {shown(trace.input)}", style="dim"))
+    branches: dict[str | None, Tree] = {None: tree}
+    for step in trace.steps:
+        branch = branches[step.parent].add(_step_line(step))
+        branches[step.path] = branch
+        _add_details(branch, step)
+    tree.add(Text(f"output: {shown(trace.output)}" if trace.error is None else f"error: {trace.error}"))
+    out.print(tree)
+
+
+def shown(value: JsonValue, limit: int | None = SHORT) -> str:
+    """A value on one line, cut to `limit` characters; whole when None."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if limit is None:
+        return text
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def usd(view: JobView) -> str:
+    """`0.00123 USD`."""
+    return f"{usd_text(view.cost_usd)} USD"
+
+
+def _step_line(step: StepView) -> Text:
+    line = Text(f"{step.path} ", style="bold").append(f"{step.kind} ", style="magenta")
+    return line.append(step.state, style=STATE_STYLES.get(step.state, ""))
+
+
+def _add_details(branch: Tree, step: StepView) -> None:
+    for decision in step.decisions:
+        branch.add(Text(f"{decision.choice}: {decision.reason} (confidence {decision.confidence:.2f})", style="cyan"))
+    for call in step.calls:
+        for attempt in call.attempts:
+            branch.add(Text(f"{call.provider}/{call.model} {_attempt_text(attempt)}"))
+    if step.error and not step.calls:
+        branch.add(Text(step.error, style="red"))
+
+
+def _attempt_text(attempt: AttemptView) -> str:
+    parts = [attempt.outcome if attempt.status is None else f"{attempt.outcome} {attempt.status}"]
+    if attempt.input_tokens is not None:
+        parts.append(f"{attempt.input_tokens} + {attempt.output_tokens} tokens")
+    if attempt.cost_usd is not None:
+        parts.append(f"{usd_text(attempt.cost_usd)} USD")
+    if attempt.latency_s is not None:
+        parts.append(f"{attempt.latency_s:.2f} s")
+    if attempt.error:
+        parts.append(attempt.error)
+    return " · ".join(parts)

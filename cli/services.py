@@ -1,0 +1,112 @@
+"""`up`, `worker`, `flower`, `emulator`: run the house, or one of its rooms."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from cli import context, screen
+from cli.screen import Json
+from emulator import EmulatorSettings, serve
+from emulator.profiles import profiles_for
+from mirepoix.settings import masked
+from workers.flower import run_flower
+from workers.run import run_worker
+from workers.stack import Plan, Stack
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (up, worker, flower, emulator):
+        app.command()(command)
+
+
+def up(
+    emulate: Annotated[bool, typer.Option("--emulate", help="Emulate the providers: no API keys, no cost.")] = False,
+    answers: Annotated[list[Path] | None, typer.Option(help="Questions that the emulated models know (JSONL).")] = None,
+    time_scale: Annotated[float, typer.Option(min=0, help="Multiplies the emulated latencies; 0: no waiting.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="The emulator's seed.")] = 0,
+    flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Flower's port; 0: no Flower.")] = 5555,
+    json: Json = False,
+) -> None:
+    """Run everything: a broker if none is configured, a worker per provider, the orchestrators, Flower. Ctrl-C ends all."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    settings = context.settings()
+    known = tuple(answers) if answers else examples("questions.jsonl")
+    plan = Plan(emulate, seed, time_scale, known if emulate else (), flower_port or None)
+    with Stack(settings, context.config(settings), plan, on_event=_tell) as stack:
+        running = {
+            "broker_url": masked(stack.settings.broker_url),
+            "database_url": masked(stack.settings.database_url),
+            "flower_url": stack.flower_url,
+            "emulator_url": stack.settings.emulator_url,
+            "logs": str(settings.home / "logs"),
+        }
+        if json:
+            screen.print_json(running)
+        else:
+            for key, value in running.items():
+                screen.out.print(f"{key:>12}: {value or '-'}", markup=False, highlight=False)
+            screen.out.print("Ready. Ctrl-C ends all.")
+        try:
+            stack.watch()
+        except KeyboardInterrupt:
+            _tell("stopping")
+
+
+def worker(
+    names: Annotated[list[str], typer.Argument(metavar="PROVIDER…", help="Providers to serve; `orchestrate` decides.")],
+) -> None:
+    """Run one worker process for the queues of some providers; start as many as you like."""
+    sys.path.append(os.getcwd())
+    settings = context.settings()
+    run_worker(settings, context.config(settings), names)
+
+
+def flower(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5555,
+) -> None:
+    """Run Flower. Beyond the loopback interface it needs FLOWER_BASIC_AUTH=user:password."""
+    settings = context.settings()
+    basic_auth = os.environ.get("FLOWER_BASIC_AUTH") or None
+    run_flower(settings, context.config(settings), host=host, port=port, basic_auth=basic_auth)
+
+
+def emulator(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0: a free one.")] = 8900,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
+    time_scale: Annotated[float, typer.Option(min=0, help="Multiplies all latencies; 0: no waiting.")] = 1.0,
+    answers: Annotated[list[Path] | None, typer.Option(help="Questions that the models know (JSONL).")] = None,
+    bill: Annotated[Path | None, typer.Option(help="Keep the bill in this SQLite file.")] = None,
+    port_file: Annotated[Path | None, typer.Option(help="Write the port here once it listens.")] = None,
+) -> None:
+    """Run the provider emulator: OpenAI's and Anthropic's wire formats, with the models and prices of mirepoix.yaml."""
+    settings = context.settings()
+    models = profiles_for(context.config(settings))
+    known = tuple(answers) if answers is not None else examples("questions.jsonl")
+    serve(EmulatorSettings(seed, time_scale, known, bill, models), host, port, port_file=port_file)
+
+
+def examples(name: str) -> tuple[Path, ...]:
+    """The example file `name`: beside the packages in a checkout, inside `mirepoix` in an installation."""
+    import mirepoix
+
+    inside = Path(mirepoix.__file__).parent
+    found = [folder / "examples" / name for folder in (inside, inside.parent) if (folder / "examples" / name).exists()]
+    return tuple(found[:1])
+
+
+def _tell(event: str) -> None:
+    screen.err.print(event, markup=False, highlight=False)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,148 @@
+"""`init`, `check`, `migrate`, `doctor`: get ready, and find out what is wrong."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from cli import context, screen
+from cli.screen import Json
+from db.migrate import migrate as run_migrations
+from db.migrate import require_current
+from db.workers import read_alive
+from mirepoix.config import Api, Config
+from mirepoix.errors import BrokerError, ConfigError, LedgerError
+from mirepoix.ledger.engine import Database
+from mirepoix.publisher import Publisher
+from mirepoix.settings import Settings, masked
+from pipelines.check import check_config
+from pipelines.outline import outline
+from tasks.providers import check_provider
+
+FLOWER_URL = "http://127.0.0.1:5555"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (init, check, migrate, doctor):
+        app.command()(command)
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("mirepoix.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write a mirepoix.yaml with five working pipelines."""
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is there already; --force writes over it.")
+    path.write_text(template())
+    if json:
+        screen.print_json({"path": str(path)})
+    else:
+        screen.out.print(f"{path} written. Next: `mirepoix check`, then `mirepoix up --emulate`.")
+
+
+def template() -> str:
+    """The text of the configuration that `init` writes."""
+    return (files("cli") / "template.yaml").read_text(encoding="utf-8")
+
+
+def check(
+    emulate: Annotated[bool, typer.Option("--emulate", help="Check for use with the emulator: no API keys needed.")] = False,
+    json: Json = False,
+) -> None:
+    """Check the configuration: names, templates, prices, API keys; say what each pipeline compiles to."""
+    settings = context.settings()
+    config = context.config(settings)
+    problems = find_problems(config, emulated=emulate or settings.emulator_url is not None)
+    compiled = {name: outline(spec) for name, spec in config.pipelines.items()}
+    if json:
+        screen.print_json({"ok": not problems, "problems": problems, "pipelines": compiled})
+    else:
+        for name, shape in compiled.items():
+            screen.out.print(f"{name}: {shape}", markup=False)
+        for problem in problems:
+            screen.err.print(f"error: {problem}", style="red", markup=False)
+    raise typer.Exit(1 if problems else 0)
+
+
+def find_problems(config: Config, *, emulated: bool) -> list[str]:
+    """All that keeps `config` from working."""
+    problems = check_config(config)
+    for name in config.providers:
+        problems += check_provider(name, config, emulated=emulated)
+    return problems
+
+
+def migrate(json: Json = False) -> None:
+    """Bring the database to the tables of this version."""
+    settings = context.settings()
+    revision = run_migrations(Database(settings.database_url))
+    if json:
+        screen.print_json({"database_url": masked(settings.database_url), "revision": revision})
+    else:
+        screen.out.print(f"{masked(settings.database_url)} is at revision {revision}.", markup=False)
+
+
+def doctor(json: Json = False) -> None:
+    """Say where everything is and what is wrong; exits 1 when something is."""
+    settings = context.settings()
+    workers, problems = _ledger_state(settings)
+    problems += _broker_problems(settings) + _config_problems(settings)
+    flower = FLOWER_URL if _responds(f"{FLOWER_URL}/healthcheck") else None
+    report = {
+        "broker_url": masked(settings.broker_url),
+        "database_url": masked(settings.database_url),
+        "flower_url": flower,
+        "workers": workers,
+        "problems": problems,
+    }
+    if json:
+        screen.print_json(report)
+    else:
+        rows = [(key, "\n".join(value) if isinstance(value, list) else str(value or "-")) for key, value in report.items()]
+        screen.print_table(["what", "found"], rows)
+    raise typer.Exit(1 if problems else 0)
+
+
+def _ledger_state(settings: Settings) -> tuple[list[str], list[str]]:
+    database = Database(settings.database_url)
+    try:
+        require_current(database)
+        with database.read() as connection:
+            workers = read_alive(connection)
+    except LedgerError as error:
+        return [], [str(error)]
+    return workers, [] if workers else ["no worker is alive. Start some: `mirepoix up`, or `mirepoix worker PROVIDER`."]
+
+
+def _broker_problems(settings: Settings) -> list[str]:
+    try:
+        Publisher(settings).require_broker()
+    except BrokerError as error:
+        return [str(error)]
+    return []
+
+
+def _config_problems(settings: Settings) -> list[str]:
+    try:
+        config = context.config(settings)
+    except ConfigError as error:
+        return str(error).splitlines()
+    keyed = [name for name, provider in config.providers.items() if provider.api is Api.PYTHON]
+    problems = check_config(config)
+    for name in keyed:
+        problems += check_provider(name, config, emulated=False)
+    return problems
+
+
+def _responds(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False

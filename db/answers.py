@@ -1,0 +1,194 @@
+"""Record how a step ended, and what follows from it, in one transaction.
+
+An answer travels upwards: it makes the steps that waited for it ready, and completes the chains and routes around it.
+A failure stops its chain, but a cascade, an ensemble or a map around it is woken to decide what to make of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, Row, or_, select, update
+
+from db.locks import lock_job
+from db.steps import OPEN, OVERDUE, Claim, add_steps
+from mirepoix.ledger.contents import store
+from mirepoix.ledger.tables import Job, Step, now
+from mirepoix.paths import ROOT
+from mirepoix.planned import PlannedStep, ReadyStep
+from mirepoix.states import ErrorKind, JobState, StepState
+
+ADOPTS = ("chain", "route")
+"""Kinds that take the answer of the last step below them as their own, without a decision of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a recorded end led to. `won` is False when the claim had lapsed and nothing changed.
+
+    `to_drive` are the steps that became ready and that no canvas leads to: the caller publishes them.
+    """
+
+    won: bool
+    job_ended: bool = False
+    to_drive: tuple[ReadyStep, ...] = ()
+
+
+@dataclass(slots=True)
+class _Wave:
+    """The consequences gathered so far on the way up."""
+
+    connection: Connection
+    job_id: str
+    to_drive: list[ReadyStep] = field(default_factory=list)
+    job_ended: bool = False
+
+    def row(self, path: str) -> Row[Any]:
+        query = select(*Step.__table__.c).where(Step.job_id == self.job_id, Step.path == path)
+        return self.connection.execute(query).one()
+
+
+def answer_step(connection: Connection, claim: Claim, output: JsonValue) -> Progress:
+    """Record `output` as the step's answer, unless a newer claim has taken the step over."""
+    (hash_,) = store(connection, [output])
+    return _end(connection, claim, {"state": StepState.SUCCEEDED, "output_hash": hash_})
+
+
+def fail_step(connection: Connection, claim: Claim, kind: ErrorKind, message: str) -> Progress:
+    """Record that the step failed for good, and why."""
+    return _end(connection, claim, {"state": StepState.FAILED, "error_kind": kind, "error": printable(message)})
+
+
+def spawn_steps(
+    connection: Connection, claim: Claim, children: Sequence[PlannedStep], providers: Mapping[str, str], *, waits_for: int
+) -> bool:
+    """Add steps below a claimed one, which then waits for `waits_for` of them; False when the claim has lapsed."""
+    if not holds(connection, claim):
+        return False
+    add_steps(connection, claim.job_id, children, providers)
+    connection.execute(
+        update(Step)
+        .where(Step.job_id == claim.job_id, Step.path == claim.path)
+        .values(holder=None, missing=waits_for, due_at=None)
+    )
+    return True
+
+
+def fail_job(connection: Connection, job_id: str, kind: ErrorKind, message: str) -> None:
+    """End a job that cannot even be planned."""
+    lock_job(connection, job_id)
+    _end_job(connection, job_id, JobState.FAILED, None, kind, message)
+
+
+def holds(connection: Connection, claim: Claim) -> bool:
+    """Whether the claim still stands. One taken back but not claimed anew stands: its answer is paid for.
+
+    Locks the job.
+    """
+    lock_job(connection, claim.job_id)
+    query = select(Step.epoch, Step.state).where(Step.job_id == claim.job_id, Step.path == claim.path)
+    step = connection.execute(query).one()
+    return step.epoch == claim.epoch and step.state in OPEN
+
+
+def printable(text: str, limit: int = 2000) -> str:
+    """`text` cut to `limit` characters and without what a database cannot hold."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:limit]
+
+
+def _end(connection: Connection, claim: Claim, values: dict[str, Any]) -> Progress:
+    if not holds(connection, claim):
+        return Progress(won=False)
+    wave = _Wave(connection, claim.job_id)
+    _finish(wave, claim.path, values, driven=claim.driven)
+    return Progress(won=True, job_ended=wave.job_ended, to_drive=tuple(wave.to_drive))
+
+
+def _finish(wave: _Wave, path: str, values: dict[str, Any], *, driven: bool) -> None:
+    """Give the step at `path` its end, then tell those who wait for it."""
+    wave.connection.execute(
+        update(Step)
+        .where(Step.job_id == wave.job_id, Step.path == path)
+        .values(finished_at=now(), holder=None, due_at=None, **values)
+    )
+    step = wave.row(path)
+    driven = driven or step.driven
+    if step.state == StepState.SUCCEEDED:
+        for waiting in step.feeds:
+            _one_less(wave, waiting, driven=driven)
+    if step.parent is None:
+        _end_with_root(wave, step)
+    else:
+        _tell_parent(wave, step, driven=driven)
+
+
+def _tell_parent(wave: _Wave, step: Row[Any], *, driven: bool) -> None:
+    failed = step.state != StepState.SUCCEEDED
+    parent = wave.row(step.parent)
+    if failed and parent.kind in ADOPTS:
+        _skip_below(wave, parent.path)
+        values = {"state": StepState.FAILED, "error_kind": ErrorKind.CHILD, "error": _blame(step)}
+        _finish(wave, parent.path, values, driven=True)
+        return
+    left = _one_less(wave, parent.path, driven=driven or failed)
+    if left == 0 and parent.kind in ADOPTS:
+        _finish(wave, parent.path, {"state": StepState.SUCCEEDED, "output_hash": step.output_hash}, driven=driven)
+
+
+def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
+    """Count one need of the step as met; when it was the last, its time has come."""
+    step = wave.connection.execute(
+        update(Step)
+        .where(Step.job_id == wave.job_id, Step.path == path)
+        .values(missing=Step.missing - 1, driven=or_(Step.driven, driven))
+        .returning(Step.missing, Step.kind, Step.driven, Step.provider, Step.model, Step.state)
+    ).one()
+    decides = step.kind != "chain" and not (step.kind == "route" and step.state == StepState.RUNNING)
+    if step.missing == 0 and decides:
+        wave.connection.execute(
+            update(Step).where(Step.job_id == wave.job_id, Step.path == path).values(due_at=now() + OVERDUE)
+        )
+        if step.driven:
+            wave.to_drive.append(ReadyStep(wave.job_id, path, step.kind, step.provider, step.model))
+    return int(step.missing)
+
+
+def _skip_below(wave: _Wave, path: str) -> None:
+    below = Step.path != ROOT if path == ROOT else Step.path.startswith(path + ".", autoescape=True)
+    wave.connection.execute(
+        update(Step)
+        .where(Step.job_id == wave.job_id, Step.state.in_(OPEN), below)
+        .values(state=StepState.SKIPPED, due_at=None, finished_at=now())
+    )
+
+
+def _blame(step: Row[Any]) -> str:
+    """Name the step that failed first, not the containers it brought down."""
+    return str(step.error) if step.error_kind == ErrorKind.CHILD else f"step {step.path!r}: {step.error}"
+
+
+def _end_with_root(wave: _Wave, step: Row[Any]) -> None:
+    state = JobState.SUCCEEDED if step.state == StepState.SUCCEEDED else JobState.FAILED
+    kind = ErrorKind(step.error_kind) if step.error_kind else None
+    _end_job(wave.connection, wave.job_id, state, step.output_hash, kind, step.error)
+    wave.job_ended = True
+
+
+def _end_job(
+    connection: Connection, job_id: str, state: JobState, output_hash: str | None, kind: ErrorKind | None, error: str | None
+) -> None:
+    connection.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
+        .values(
+            state=state,
+            output_hash=output_hash,
+            error_kind=kind,
+            error=printable(error) if error else None,
+            finished_at=now(),
+            due_at=None,
+        )
+    )

@@ -1,0 +1,91 @@
+"""One row per request to a provider: its intent before it is sent, its end whatever comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, func, insert, select, update
+
+from db.answers import printable
+from db.steps import Claim
+from mirepoix.ledger.contents import store
+from mirepoix.ledger.tables import Attempt, now
+from mirepoix.prices import Usage
+from mirepoix.states import ErrorKind
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked what: the model as configured, its name on the wire, and the prompt as sent."""
+
+    provider: str
+    model: str
+    wire_name: str
+    prompt: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a request ended. `latency` is seconds; `usage` and `cost` are None when no answer with them came back."""
+
+    latency: float
+    answer: JsonValue = None
+    status: int | None = None
+    error_kind: ErrorKind | None = None
+    error: str | None = None
+    finish_reason: str | None = None
+    request_id: str | None = None
+    usage: Usage | None = None
+    cost: Decimal | None = None
+
+
+def open_attempt(connection: Connection, claim: Claim, asked: Asked) -> int:
+    """Write down that a request is about to be sent; returns the attempt's id."""
+    (hash_,) = store(connection, [asked.prompt])
+    earlier = select(func.count()).where(
+        Attempt.job_id == claim.job_id, Attempt.path == claim.path, Attempt.epoch == claim.epoch
+    )
+    row = {
+        "job_id": claim.job_id,
+        "path": claim.path,
+        "epoch": claim.epoch,
+        "number": connection.execute(earlier).scalar_one() + 1,
+        "provider": asked.provider,
+        "model": asked.model,
+        "wire_name": asked.wire_name,
+        "prompt_hash": hash_,
+        "estimated": False,
+        "started_at": now(),
+    }
+    return int(connection.execute(insert(Attempt).values(row).returning(Attempt.id)).scalar_one())
+
+
+def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> datetime:
+    """Complete the row with what came back; returns the moment it was written."""
+    answer_hash = store(connection, [outcome.answer])[0] if outcome.error_kind is None else None
+    usage = outcome.usage
+    moment = now()
+    connection.execute(
+        update(Attempt)
+        .where(Attempt.id == attempt_id)
+        .values(
+            answer_hash=answer_hash,
+            status=outcome.status,
+            error_kind=outcome.error_kind,
+            error=printable(outcome.error) if outcome.error else None,
+            finish_reason=outcome.finish_reason,
+            request_id=printable(outcome.request_id, 200) if outcome.request_id else None,
+            input_tokens=usage.input if usage else None,
+            output_tokens=usage.output if usage else None,
+            cached_tokens=usage.cached if usage else None,
+            cache_write_tokens=usage.cache_write if usage else None,
+            estimated=usage.estimated if usage else False,
+            cost=outcome.cost,
+            latency=outcome.latency,
+            finished_at=moment,
+        )
+    )
+    return moment

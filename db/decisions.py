@@ -1,0 +1,75 @@
+"""What routers, gates and reducers decided, and what they decide upon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, func, insert, select
+
+from db.answers import printable
+from db.steps import Claim
+from mirepoix.ledger import tables
+from mirepoix.ledger.contents import load
+from mirepoix.ledger.tables import Attempt, Step, now
+from mirepoix.states import StepState
+from mirepoix.views import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """How a step right below a deciding one ended. `finish_reason` is that of its last answer, for calls."""
+
+    path: str
+    position: int
+    state: StepState
+    output: JsonValue
+    error: str | None
+    finish_reason: str | None
+
+
+def record_decision(connection: Connection, claim: Claim, decision: Decision) -> None:
+    """Write down a decision under the claim in which it was made."""
+    row = {
+        "job_id": claim.job_id,
+        "path": claim.path,
+        "epoch": claim.epoch,
+        "kind": claim.kind,
+        "choice": printable(decision.choice, 400),
+        "reason": printable(decision.reason),
+        "confidence": decision.confidence,
+        "features": decision.features,
+        "created_at": now(),
+    }
+    connection.execute(insert(tables.Decision).values(row))
+
+
+def read_below(connection: Connection, job_id: str, path: str) -> list[Below]:
+    """The steps right below `path`, in order."""
+    last = select(func.max(Attempt.id)).where(Attempt.job_id == job_id, Attempt.error_kind.is_(None)).group_by(Attempt.path)
+    reasons = dict(
+        connection.execute(select(Attempt.path, Attempt.finish_reason).where(Attempt.id.in_(last))).tuples().all()
+    )
+    query = select(*Step.__table__.c).where(Step.job_id == job_id, Step.parent == path).order_by(Step.position)
+    steps = connection.execute(query).all()
+    texts = load(connection, [step.output_hash for step in steps])
+    return [
+        Below(
+            path=step.path,
+            position=step.position,
+            state=StepState(step.state),
+            output=None if step.output_hash is None else texts[step.output_hash],
+            error=step.error,
+            finish_reason=reasons.get(step.path),
+        )
+        for step in steps
+    ]
+
+
+def read_outputs(connection: Connection, job_id: str, paths: Iterable[str]) -> dict[str, JsonValue]:
+    """The answers of those of `paths` that have one."""
+    query = select(Step.path, Step.output_hash).where(Step.job_id == job_id, Step.path.in_(sorted(set(paths))))
+    rows = connection.execute(query.where(Step.output_hash.is_not(None))).tuples().all()
+    texts = load(connection, [hash_ for _, hash_ in rows])
+    return {path: texts[hash_] for path, hash_ in rows if hash_ is not None}

@@ -1,0 +1,70 @@
+"""Who is alive. A lease is held per process: its `beat` rises while it lives.
+
+Nobody's clock matters: whoever watches measures, on its own monotonic clock, for how long a beat has stood still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select, update
+
+from db.steps import OPEN
+from mirepoix.ledger.tables import Step, Worker, now
+
+
+def register_worker(connection: Connection, worker_id: str, name: str, queues: Sequence[str]) -> None:
+    """Write down a process that is about to claim steps."""
+    moment = now()
+    connection.execute(
+        insert(Worker).values(
+            id=worker_id, name=name, queues=list(queues), beat=0, alive=True, started_at=moment, seen_at=moment
+        )
+    )
+
+
+def beat(connection: Connection, worker_id: str) -> bool:
+    """Renew the lease on everything this process holds; False when it had been given up for dead, which this undoes."""
+    was_alive = connection.execute(select(Worker.alive).where(Worker.id == worker_id)).scalar_one()
+    connection.execute(
+        update(Worker).where(Worker.id == worker_id).values(beat=Worker.beat + 1, alive=True, seen_at=now())
+    )
+    return was_alive
+
+
+def retire_worker(connection: Connection, worker_id: str) -> int:
+    """Take back what a process that ends still holds; returns how many steps."""
+    connection.execute(update(Worker).where(Worker.id == worker_id).values(alive=False, seen_at=now()))
+    return _take_back(connection, worker_id)
+
+
+def read_beats(connection: Connection) -> dict[str, int]:
+    """The beat of each process thought alive."""
+    return dict(connection.execute(select(Worker.id, Worker.beat).where(Worker.alive)).tuples().all())
+
+
+def read_alive(connection: Connection) -> list[str]:
+    """The names of the processes thought alive, `<queues>@<host>.<pid>`."""
+    return list(connection.scalars(select(Worker.name).where(Worker.alive).order_by(Worker.name)))
+
+
+def count_alive(connection: Connection, host: str, pids: Sequence[int]) -> int:
+    """How many of the processes `pids` on `host` hold a lease."""
+    names = [f"{host}.{pid}" for pid in pids]
+    alive = connection.scalars(select(Worker.name).where(Worker.alive))
+    return sum(name.partition("@")[2] in names for name in alive)
+
+
+def bury_worker(connection: Connection, worker_id: str, last_beat: int) -> int | None:
+    """Take back the steps of a process whose beat stood still; None when it has moved after all."""
+    buried = connection.execute(
+        update(Worker).where(Worker.id == worker_id, Worker.beat == last_beat, Worker.alive).values(alive=False)
+    )
+    return _take_back(connection, worker_id) if buried.rowcount == 1 else None
+
+
+def _take_back(connection: Connection, worker_id: str) -> int:
+    taken = connection.execute(
+        update(Step).where(Step.holder == worker_id, Step.state.in_(OPEN)).values(holder=None, due_at=now())
+    )
+    return taken.rowcount

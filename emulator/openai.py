@@ -1,0 +1,204 @@
+"""OpenAI chat completions: the wire format of `POST /v1/chat/completions` (PROVIDERS.md, section 1)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from emulator.closed_schema import objects_in
+from emulator.content import text_of
+from emulator.ids import new_id
+from emulator.openai_request import INVALID_REQUEST, ChatMessage, ChatRequest, JsonSchema, read_chat_request
+from emulator.profiles import ModelProfile, WireApi
+from emulator.tokens import Ending
+from emulator.wire import ApiError, Ask, Json, JsonWish, Message, Reply
+
+VERSION = "2020-10-01"
+RELEASED = 1_767_225_600  # 2026-01-01: when every model here was created
+ANY_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+
+_FINISH_REASONS = {Ending.DONE: "stop", Ending.STOP_SEQUENCE: "stop", Ending.LENGTH: "length"}
+_NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
+    "auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're "
+    "accessing the API from your browser and are prompted for a username and password. You can obtain an API "
+    "key from https://platform.openai.com/account/api-keys."
+)
+_NOT_JSON = (
+    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
+    "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you "
+    "have trouble figuring out how to fix this, please contact us through our help center at "
+    "help.openai.com.)"
+)
+
+
+class OpenAIChat:
+    """Reads chat completion requests and writes their answers and errors."""
+
+    api: WireApi = "openai"
+
+    def key(self, headers: Mapping[str, str]) -> str | None:
+        """What follows `Bearer` in the Authorization header."""
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        return key.strip() or None if scheme.casefold() == "bearer" else None
+
+    def read(self, body: Json, headers: Mapping[str, str]) -> Ask:
+        """Validate a decoded body; raises ApiError."""
+        request = read_chat_request(body)
+        _refuse_what_is_not_emulated(request)
+        messages = tuple(_message(message) for message in request.messages)
+        return Ask(
+            model=request.model,
+            messages=messages,
+            max_tokens=request.max_completion_tokens or request.max_tokens,
+            stop_sequences=tuple(request.stop or ()),
+            json_wish=_json_wish(request, messages),
+        )
+
+    def write(self, ask: Ask, reply: Reply) -> Json:
+        """A `chat.completion` object."""
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": reply.ended.text,
+            "refusal": None,
+            "annotations": [],
+        }
+        finish_reason = _FINISH_REASONS[reply.ended.ending]
+        return {
+            "id": new_id("chatcmpl-", 29),
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": ask.model,
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}],
+            "usage": _usage(reply),
+            "service_tier": "default",
+            "system_fingerprint": "fp_mirepoix",
+        }
+
+    def write_error(self, error: ApiError, request_id: str) -> Json:
+        """The error object, always of four keys."""
+        return {
+            "error": {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}
+        }
+
+    def request_id(self) -> str:
+        """What `x-request-id` says."""
+        return new_id("req_", 32)
+
+    def headers(self, request_id: str, seconds: float) -> dict[str, str]:
+        """The headers of every answer of the API itself."""
+        return {
+            "x-request-id": request_id,
+            "openai-processing-ms": str(round(seconds * 1000)),
+            "openai-version": VERSION,
+            "openai-organization": "mirepoix-emulator",
+        }
+
+    def no_key(self) -> ApiError:
+        """No API key was sent."""
+        return ApiError(401, INVALID_REQUEST, _NO_KEY)
+
+    def wrong_key(self, key: str) -> ApiError:
+        """The API key is not accepted; all but its ends is masked."""
+        shown = f"{key[:8]}{'*' * (len(key) - 12)}{key[-4:]}" if len(key) > 12 else "*" * len(key)
+        text = f"Incorrect API key provided: {shown}. You can find your API key at https://platform.openai.com/account/api-keys."
+        return ApiError(401, INVALID_REQUEST, text, code="invalid_api_key")
+
+    def too_large(self, limit: int) -> ApiError:
+        """The body is larger than `limit` bytes."""
+        return ApiError(413, INVALID_REQUEST, f"Maximum content size limit ({limit}) exceeded.")
+
+    def not_json(self, reason: str) -> ApiError:
+        """The body is not JSON; the API does not say why."""
+        return ApiError(400, INVALID_REQUEST, _NOT_JSON)
+
+    def unknown_model(self, name: str) -> ApiError:
+        """No model goes by that name."""
+        text = f"The model `{name}` does not exist or you do not have access to it."
+        return ApiError(404, INVALID_REQUEST, text, code="model_not_found")
+
+    def bad_schema(self, name: str, reason: str) -> ApiError:
+        """The schema called `name` in `response_format` cannot be used."""
+        text = f"Invalid schema for response_format '{name}': {reason}"
+        return ApiError(400, INVALID_REQUEST, text, param="response_format")
+
+    def unknown_url(self, status: int, method: str, path: str) -> ApiError:
+        """No endpoint is at this path, or none that takes this method."""
+        return ApiError(status, INVALID_REQUEST, f"Invalid URL ({method} {path})")
+
+
+def list_models(profiles: Iterable[ModelProfile]) -> Json:
+    """The body of `GET /v1/models`."""
+    data = [
+        {"id": profile.name, "object": "model", "created": RELEASED, "owned_by": "mirepoix-emulator"}
+        for profile in profiles
+        if profile.api == OpenAIChat.api
+    ]
+    return {"object": "list", "data": data}
+
+
+def _refuse_what_is_not_emulated(request: ChatRequest) -> None:
+    forced = request.tool_choice is not None and request.tool_choice not in ("auto", "none")
+    for param, asked in (("stream", request.stream), ("n", (request.n or 1) > 1), ("tool_choice", forced)):
+        if asked:
+            text = f"Unsupported value: this value of '{param}' is not emulated."
+            raise ApiError(400, INVALID_REQUEST, text, param=param, code="unsupported_value")
+
+
+def _message(message: ChatMessage) -> Message:
+    text = text_of(message.content)
+    if message.role in ("system", "developer"):
+        return Message("system", text)
+    return Message("assistant" if message.role == "assistant" else "user", text)
+
+
+def _json_wish(request: ChatRequest, messages: Iterable[Message]) -> JsonWish | None:
+    asked = request.response_format
+    if asked is None or asked.type == "text":
+        return None
+    if asked.json_schema is not None and asked.type == "json_schema":
+        if asked.json_schema.strict:
+            _check_strict(asked.json_schema)
+        return JsonWish(asked.json_schema.schema_, name=asked.json_schema.name)
+    if not any("json" in message.text.casefold() for message in messages):
+        form = "to use 'response_format' of type 'json_object'."
+        text = f"'messages' must contain the word 'json' in some form, {form}"
+        raise ApiError(400, INVALID_REQUEST, text, param="messages")
+    return JsonWish(ANY_OBJECT, name="json_object")
+
+
+def _check_strict(asked: JsonSchema) -> None:
+    """The rules of `strict: true`: an object at the top, closed objects, and all properties required."""
+    kind = asked.schema_.get("type")
+    if kind != "object":
+        text = f"""schema must be a JSON Schema of 'type: "object"', got 'type: "{kind}"'."""
+        raise OpenAIChat().bad_schema(asked.name, text)
+    for path, schema in objects_in(asked.schema_):
+        if schema.get("additionalProperties") is not False:
+            text = f"In context={path!r}, 'additionalProperties' is required to be supplied and to be false."
+            raise OpenAIChat().bad_schema(asked.name, text)
+        missing = next(
+            (name for name in schema.get("properties", {}) if name not in schema.get("required", ())), None
+        )
+        if missing is not None:
+            text = (
+                f"In context={path!r}, 'required' is required to be supplied and to be an array including "
+                f"every key in properties. Missing '{missing}'."
+            )
+            raise OpenAIChat().bad_schema(asked.name, text)
+
+
+def _usage(reply: Reply) -> dict[str, Any]:
+    return {
+        "prompt_tokens": reply.input_tokens,
+        "completion_tokens": reply.output_tokens,
+        "total_tokens": reply.input_tokens + reply.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0, "cache_write_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": 0,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }

@@ -1,0 +1,123 @@
+"""Questions whose answers the emulator knows, and finding one in a prompt.
+
+A prompt holds a known question where the question's words and signs stand in it in a row, whatever their case
+and the white space between them. A question of fewer than four words must fill a whole line, or it would be
+found everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mirepoix.errors import ConfigError
+
+WORD = re.compile(r"\w+|[^\w\s]")
+PREFIX = 4
+
+Words = tuple[str, ...]
+
+
+class Question(BaseModel):
+    """A question, its right `answer`, other spellings of that to `accept`, and `wrong` answers to give."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    question: str = Field(min_length=1)
+    answer: str
+    accept: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    task: str | None = None
+    difficulty: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A known question, and what the prompt says around it."""
+
+    question: Question
+    around: str
+
+
+class QuestionBank:
+    """Finds known questions by their first four words, in time proportional to the prompt alone."""
+
+    def __init__(self, questions: Iterable[Question]) -> None:
+        self._by_prefix: defaultdict[Words, list[tuple[Words, Question]]] = defaultdict(list)
+        self._by_line: dict[Words, Question] = {}
+        for question in questions:
+            words = _words(question.question)
+            if len(words) < PREFIX:
+                self._by_line[words] = question
+            else:
+                self._by_prefix[words[:PREFIX]].append((words, question))
+        self._first_words = {prefix[0] for prefix in self._by_prefix}
+
+    def find(self, prompt: str) -> Found | None:
+        """The known question that ends last in `prompt` (examples come first), the longest of several."""
+        found = self._find_within(prompt) if self._by_prefix else None
+        if found is None and self._by_line:
+            return self._find_as_line(prompt)
+        return found
+
+    def _find_within(self, prompt: str) -> Found | None:
+        words = _words(prompt)
+        best: tuple[int, int, Question] | None = None
+        for start, word in enumerate(words):
+            if word not in self._first_words:
+                continue
+            for question_words, question in self._by_prefix.get(words[start : start + PREFIX], ()):
+                end = start + len(question_words)
+                longer = best is None or (end, -start) > (best[0], -best[1])
+                if longer and words[start:end] == question_words:
+                    best = (end, start, question)
+        return None if best is None else Found(best[2], _around(prompt, best[1], best[0]))
+
+    def _find_as_line(self, prompt: str) -> Found | None:
+        lines = prompt.splitlines()
+        for index in range(len(lines) - 1, -1, -1):
+            question = self._by_line.get(_words(lines[index]))
+            if question is not None:
+                return Found(question, "\n".join(lines[:index] + lines[index + 1 :]))
+        return None
+
+
+def load_questions(paths: Sequence[Path]) -> QuestionBank:
+    """Read JSONL files of questions; of two with the same words the later one counts.
+
+    Raises ConfigError that names the file and the line.
+    """
+    return QuestionBank(question for path in paths for question in _read(path))
+
+
+def _read(path: Path) -> Iterable[Question]:
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the answers in {path} cannot be read: {error}.") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield Question.model_validate_json(line)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, problem["loc"]))
+            raise ConfigError(f"{path}:{number}: {where + ': ' if where else ''}{problem['msg']}.") from error
+
+
+def _words(text: str) -> Words:
+    return tuple(word.casefold() for word in WORD.findall(text))
+
+
+def _around(prompt: str, start: int, end: int) -> str:
+    """`prompt` without its words from `start` to before `end`."""
+    spans = [match.span() for match in islice(WORD.finditer(prompt), start, end)]
+    return prompt[: spans[0][0]] + prompt[spans[-1][1] :]

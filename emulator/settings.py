@@ -1,0 +1,28 @@
+"""What an emulator is started with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulator.profiles import DEFAULT_PROFILES, ModelProfile
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorSettings:
+    """The knobs of an emulator; two with equal settings answer the same requests alike.
+
+    `time_scale` multiplies every latency (0: no waiting). `answers` are JSONL files of known questions
+    (`emulator.questions`). `bill` is the SQLite file of the bill; None keeps it in memory. `models` are known
+    by wire name. `require_key`, when given, is the only API key accepted. `error_correlation` (0..1) is how
+    much the models stumble over the same questions (`emulator.skill`).
+    """
+
+    seed: int = 0
+    time_scale: float = 1.0
+    answers: tuple[Path, ...] = ()
+    bill: Path | None = None
+    models: Mapping[str, ModelProfile] = field(default_factory=lambda: dict(DEFAULT_PROFILES))
+    require_key: str | None = None
+    error_correlation: float = 0.6

@@ -1,0 +1,120 @@
+"""What every wire format is reduced to, so that one endpoint and one set of answers serve them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from emulator.profiles import WireApi
+from emulator.tokens import Ended
+
+Json = Any
+"""A decoded JSON value; JSON schemas may be `true` and `false` besides objects."""
+
+
+class ApiError(Exception):
+    """A refusal in a provider's words: HTTP `status`, the provider's `kind`, OpenAI's `param` and `code`."""
+
+    def __init__(
+        self, status: int, kind: str, message: str, *, param: str | None = None, code: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.message = message
+        self.param = param
+        self.code = code
+
+    @property
+    def outcome(self) -> str:
+        """What the bill calls it: the most telling of the provider's names for it."""
+        return self.code or self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation, its text parts joined by newlines."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JsonWish:
+    """The wish for an answer in JSON, valid against `schema`, and handed to `tool` where one is forced.
+
+    `name` is what the provider's errors call the schema.
+    """
+
+    schema: Json
+    name: str
+    tool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A valid request: the conversation with its system prompt first, and how to answer it."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+    json_wish: JsonWish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model says to an `Ask`; `instance` is the value of an answer in JSON not cut short."""
+
+    ended: Ended
+    input_tokens: int
+    output_tokens: int
+    instance: Json | None = None
+
+
+class Wire(Protocol):
+    """A provider's wire format: reads requests, writes answers and errors, in the provider's own words."""
+
+    @property
+    def api(self) -> WireApi:
+        """The name of the format in profiles and on the bill."""
+
+    def key(self, headers: Mapping[str, str]) -> str | None:
+        """The API key sent, or None."""
+
+    def read(self, body: Json, headers: Mapping[str, str]) -> Ask:
+        """Validate a decoded body; raises ApiError."""
+
+    def write(self, ask: Ask, reply: Reply) -> Json:
+        """The body of a 200 answer."""
+
+    def write_error(self, error: ApiError, request_id: str) -> Json:
+        """The body of an error."""
+
+    def request_id(self) -> str:
+        """A new id in the provider's style."""
+
+    def headers(self, request_id: str, seconds: float) -> dict[str, str]:
+        """The provider's own headers of an answer that took `seconds`."""
+
+    def no_key(self) -> ApiError:
+        """No API key was sent."""
+
+    def wrong_key(self, key: str) -> ApiError:
+        """The API key is not accepted."""
+
+    def too_large(self, limit: int) -> ApiError:
+        """The body is larger than `limit` bytes."""
+
+    def not_json(self, reason: str) -> ApiError:
+        """The body is not JSON."""
+
+    def unknown_model(self, name: str) -> ApiError:
+        """No model goes by that name."""
+
+    def bad_schema(self, name: str, reason: str) -> ApiError:
+        """The JSON schema called `name` cannot be used."""
+
+    def unknown_url(self, status: int, method: str, path: str) -> ApiError:
+        """No endpoint is at this path (404), or none that takes this method (405)."""

@@ -1,0 +1,34 @@
+"""Mirepoix: many models, one pot.
+
+A distributed task queue that lets many language models answer one job, built on Celery. This package is the public
+door: the contracts and the client. It imports none of the house's other packages (`db`, `pipelines`, `tasks`,
+`workers`, `cli`), so a producer may have modules of those names.
+"""
+
+from mirepoix.client import Client, Handle
+from mirepoix.errors import MirepoixError
+from mirepoix.ledger.accept import Submission
+from mirepoix.settings import Settings
+from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, Map, Reduce, Route, Vote
+from mirepoix.states import JobState, StepState
+
+__all__ = [
+    "Accept",
+    "Branch",
+    "Call",
+    "Cascade",
+    "Chain",
+    "Client",
+    "Ensemble",
+    "Handle",
+    "JobState",
+    "Map",
+    "MirepoixError",
+    "Reduce",
+    "Route",
+    "Settings",
+    "StepState",
+    "Submission",
+    "Vote",
+]
+__version__ = "0.1.0"

@@ -1,0 +1,255 @@
+"""Submit jobs and get their answers.
+
+    from mirepoix import Client
+
+    with Client() as client:
+        print(client.submit("ask", "What is the capital of France?").result(timeout=30))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+import structlog
+from pydantic import JsonValue
+
+from mirepoix.config import Config
+from mirepoix.config_file import load_config
+from mirepoix.errors import BrokerError, InputError, JobFailed, NotFound, ResultTimeout
+from mirepoix.ledger.accept import Submission, accept_jobs
+from mirepoix.ledger.cancel import cancel_job
+from mirepoix.ledger.contents import encode
+from mirepoix.ledger.engine import Database
+from mirepoix.ledger.read import list_job_ids, read_jobs, read_states, read_trace
+from mirepoix.publisher import Publisher
+from mirepoix.settings import Settings
+from mirepoix.spec import Pipeline
+from mirepoix.states import JobState
+from mirepoix.strict import unknown
+from mirepoix.views import JobView, TraceView
+from mirepoix.wake import Ear
+
+MAX_INPUT_BYTES = 4_000_000
+BATCH = 500
+LOOK_INTERVAL = 1.0
+
+log = structlog.get_logger("mirepoix")
+
+
+class Client:
+    """The producer's door: writes jobs to the ledger, tells the broker, reads answers from the ledger.
+
+    Threads may share a client. Without arguments it takes its settings from the environment and its pipelines from
+    `mirepoix.yaml`.
+    """
+
+    def __init__(self, settings: Settings | None = None, config: Config | None = None) -> None:
+        self.settings = settings or Settings.from_env()
+        self.database = Database(self.settings.database_url)
+        self._config = config
+        self._publisher = Publisher(self.settings)
+
+    @property
+    def config(self) -> Config:
+        """The configuration, read at first use."""
+        if self._config is None:
+            self._config = load_config(self.settings.config_path)
+        return self._config
+
+    def submit(
+        self,
+        pipeline: str | Pipeline,
+        input: JsonValue,
+        *,
+        tenant: str = "default",
+        key: str | None = None,
+        task: str | None = None,
+        wait_broker: bool = True,
+    ) -> Handle:
+        """Accept one job for `pipeline` (a configured name, or a pipeline built in Python).
+
+        `key` makes it idempotent: the same tenant and key give the same job. `task` is the kind of work, for routes by
+        task. While the broker is away the job is accepted and goes out when it is back; with `wait_broker=False` a
+        broker that is away is a BrokerError and nothing is accepted. Raises NotFound, PipelineError, InputError,
+        LedgerError.
+        """
+        submission = Submission(input=input, tenant=tenant, key=key, task=task)
+        return self._accept(pipeline, [submission], wait_broker=wait_broker)[0]
+
+    def submit_many(
+        self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], *, tenant: str = "default"
+    ) -> Iterator[Handle]:
+        """Accept many jobs, lazily: each batch of 500 is one transaction, and whole in the ledger when it is yielded.
+
+        Inputs and `Submission`s may be mixed; an iterator of any length is fine.
+        """
+        waiting = iter(jobs)
+        while batch := list(islice(waiting, BATCH)):
+            whole = [job if isinstance(job, Submission) else Submission(input=job, tenant=tenant) for job in batch]
+            yield from self._accept(pipeline, whole, wait_broker=True)
+
+    def get(self, job_id: str) -> Handle:
+        """The handle of a job that exists; raises NotFound."""
+        with self.database.read() as connection:
+            if not read_states(connection, [job_id]):
+                raise NotFound(f"no job {job_id!r} in this ledger. `mirepoix jobs` lists them.")
+        return Handle(self, job_id)
+
+    def jobs(self, *, state: JobState | None = None, pipeline: str | None = None, limit: int = 50) -> list[JobView]:
+        """The newest jobs first."""
+        with self.database.read() as connection:
+            ids = list_job_ids(connection, state=state, pipeline=pipeline, limit=limit)
+            return read_jobs(connection, ids)
+
+    def as_ended(self, handles: Sequence[Handle], timeout: float | None = None) -> Iterator[JobView]:
+        """Yield each job when it has ended, whatever its end; raises ResultTimeout after `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        waiting = [handle.id for handle in handles]
+        with Ear(self.settings.redis_url, waiting) as ear:
+            while waiting:
+                ended = self._ended(waiting)
+                yield from ended
+                gone = {view.job for view in ended}
+                waiting = [id_ for id_ in waiting if id_ not in gone]
+                if waiting and not ended:
+                    ear.listen(_patience(deadline, waiting))
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._publisher.close()
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    async def asubmit(self, pipeline: str | Pipeline, input: JsonValue, *, tenant: str = "default", key: str | None = None,
+                      task: str | None = None, wait_broker: bool = True) -> Handle:
+        """As `submit`, without blocking the event loop."""
+        return await asyncio.to_thread(
+            self.submit, pipeline, input, tenant=tenant, key=key, task=task, wait_broker=wait_broker
+        )
+
+    async def asubmit_many(
+        self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], *, tenant: str = "default"
+    ) -> list[Handle]:
+        """As `submit_many`, without blocking the event loop; gives all handles at the end."""
+        return await asyncio.to_thread(lambda: list(self.submit_many(pipeline, jobs, tenant=tenant)))
+
+    def _accept(self, pipeline: str | Pipeline, jobs: Sequence[Submission], *, wait_broker: bool) -> list[Handle]:
+        name, spec = self._resolve(pipeline)
+        for job in jobs:
+            require_input(job.input)
+        if not wait_broker:
+            self._publisher.require_broker()
+        with self.database.write() as connection:
+            accepted = accept_jobs(connection, name, spec, jobs)
+        fresh = [job.job_id for job in accepted if job.fresh]
+        published = self._publish(fresh)
+        return [Handle(self, job.job_id, published=published) for job in accepted]
+
+    def _publish(self, job_ids: list[str]) -> bool:
+        try:
+            self._publisher.start(job_ids)
+        except BrokerError as error:
+            log.warning("accepted, not yet sent", jobs=len(job_ids), reason=str(error))
+            return False
+        return True
+
+    def _resolve(self, pipeline: str | Pipeline) -> tuple[str, Pipeline]:
+        if isinstance(pipeline, str):
+            if pipeline not in self.config.pipelines:
+                raise NotFound(unknown(f"pipeline {pipeline!r}", pipeline, self.config.pipelines))
+            return pipeline, self.config.pipelines[pipeline]
+        name = pipeline.name or pipeline.kind
+        self.config.require_models(name, pipeline)
+        return name, pipeline
+
+    def _ended(self, job_ids: Sequence[str]) -> list[JobView]:
+        with self.database.read() as connection:
+            states = read_states(connection, job_ids)
+            return read_jobs(connection, [id_ for id_ in job_ids if states[id_].terminal])
+
+
+class Handle:
+    """One submitted job. `published` is False when the broker was away; the orchestrators send it later."""
+
+    def __init__(self, client: Client, job_id: str, *, published: bool = True) -> None:
+        self._client = client
+        self.id = job_id
+        self.published = published
+
+    @property
+    def state(self) -> JobState:
+        """The state as the ledger has it at this moment."""
+        return self.view().state
+
+    def view(self) -> JobView:
+        """The job as it stands: state, output, cost, models, calls."""
+        with self._client.database.read() as connection:
+            return read_jobs(connection, [self.id])[0]
+
+    def wait(self, timeout: float | None = None) -> JobView:
+        """Wait until the job has ended, whatever its end; raises ResultTimeout after `timeout` seconds."""
+        return next(self._client.as_ended([self], timeout))
+
+    def result(self, timeout: float | None = None) -> JsonValue:
+        """Wait for the output. Raises JobFailed when the job failed or was cancelled, ResultTimeout when it takes longer."""
+        view = self.wait(timeout)
+        if view.state is not JobState.SUCCEEDED:
+            reason = f": {view.error}" if view.error else ""
+            raise JobFailed(f"job {self.id} {view.state}{reason}", job_id=self.id, state=view.state)
+        return view.output
+
+    def trace(self) -> TraceView:
+        """Everything recorded of the job so far."""
+        with self._client.database.read() as connection:
+            return read_trace(connection, self.id)
+
+    def cancel(self) -> bool:
+        """End the job as `cancelled`; False when it had ended before. Steps not yet begun never begin."""
+        with self._client.database.write() as connection:
+            return cancel_job(connection, self.id)
+
+    async def astate(self) -> JobState:
+        """As `state`, without blocking the event loop."""
+        return (await asyncio.to_thread(self.view)).state
+
+    async def aresult(self, timeout: float | None = None) -> JsonValue:
+        """As `result`, without blocking the event loop."""
+        return await asyncio.to_thread(self.result, timeout)
+
+    async def atrace(self) -> TraceView:
+        """As `trace`, without blocking the event loop."""
+        return await asyncio.to_thread(self.trace)
+
+    async def acancel(self) -> bool:
+        """As `cancel`, without blocking the event loop."""
+        return await asyncio.to_thread(self.cancel)
+
+
+def require_input(value: JsonValue) -> None:
+    """Raise InputError when `value` cannot be a job's input."""
+    if isinstance(value, str) and not value.strip():
+        raise InputError("the input is empty; give a text, or a JSON value.")
+    if value is None or value in ({}, []):
+        raise InputError("the input is empty; give a text, or a JSON value.")
+    size = len(encode(value)[1].encode())
+    if size > MAX_INPUT_BYTES:
+        raise InputError(f"the input has {size:,} bytes; the limit is {MAX_INPUT_BYTES:,}. Split it into several jobs.")
+
+
+def _patience(deadline: float | None, waiting: Sequence[str]) -> float:
+    if deadline is None:
+        return LOOK_INTERVAL
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise ResultTimeout(f"{len(waiting)} job(s) have not ended in time, {waiting[0]} among them; they go on.")
+    return min(left, LOOK_INTERVAL)

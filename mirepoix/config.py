@@ -1,0 +1,146 @@
+"""What `mirepoix.yaml` holds: providers, models and pipelines, as frozen models.
+
+Reading the file, with line numbers in its errors, is the work of `mirepoix.config_file`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, HttpUrl, PositiveInt, model_validator
+
+from mirepoix.errors import PipelineError
+from mirepoix.paths import location, walk
+from mirepoix.spec import Call, Pipeline
+from mirepoix.strict import Strict, unknown
+
+ORCHESTRATE = "orchestrate"
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+PricePerMillion = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
+
+
+class Api(StrEnum):
+    """The wire format that a provider speaks."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    PYTHON = "python"
+
+
+DEFAULT_BASE_URLS = {
+    Api.OPENAI: "https://api.openai.com/v1",
+    Api.ANTHROPIC: "https://api.anthropic.com/v1",
+}
+
+
+class Misplaced(PipelineError, ValueError):
+    """A name that refers to nothing; `loc` says where it stands, as keys and indices from the top of the file."""
+
+    def __init__(self, message: str, *loc: str | int) -> None:
+        super().__init__(message)
+        self.loc = loc
+
+
+class Provider(Strict):
+    """An endpoint with its wire format and its own queue, `provider.<name>`.
+
+    `key_env` names the environment variable that holds the API key. `external: false` says that what is sent there
+    stays in the house. `concurrency` is how many calls one worker process holds in flight; `timeout` and
+    `connect_timeout` are seconds; `retries` is how often a retryable failure is sent again.
+    """
+
+    api: Api
+    base_url: HttpUrl | None = None
+    key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
+    external: bool = True
+    api_version: str | None = None
+    concurrency: PositiveInt = Field(default=50, le=10_000)
+    timeout: float = Field(default=120, gt=0, le=3600)
+    connect_timeout: float = Field(default=5, gt=0, le=60)
+    retries: int = Field(default=2, ge=0, le=20)
+
+    @property
+    def url(self) -> str:
+        """Where requests go, without a trailing slash."""
+        return str(self.base_url or DEFAULT_BASE_URLS[self.api]).rstrip("/")
+
+    @model_validator(mode="after")
+    def _python_has_no_address(self) -> Self:
+        if self.api is Api.PYTHON and (self.base_url or self.key_env):
+            raise ValueError("a provider with api: python runs in the worker; it takes no base_url and no key_env.")
+        return self
+
+
+class Price(Strict):
+    """USD per 1,000,000 tokens."""
+
+    input: PricePerMillion
+    output: PricePerMillion
+    cached_input: PricePerMillion | None = None
+    cache_write: PricePerMillion | None = None
+
+
+class Model(Strict):
+    """A model of a provider.
+
+    `name` is what the provider calls it (default: its key here). `callable` is `module:function` of an in-process
+    model. `price` left out is looked up by `mirepoix.prices`. `fallbacks` are asked in order when it fails for good.
+    """
+
+    provider: Name
+    name: str = Field(default="", max_length=200)
+    callable: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    price: Price | None = None
+    max_tokens: PositiveInt = 1024
+    fallbacks: tuple[Name, ...] = ()
+
+
+def _fill_wire_names(models: dict[str, Model]) -> dict[str, Model]:
+    return {key: model if model.name else model.model_copy(update={"name": key}) for key, model in models.items()}
+
+
+class Config(Strict):
+    """The whole of `mirepoix.yaml`. Names are checked against each other here, templates in `pipelines.check`."""
+
+    providers: dict[Name, Provider] = Field(min_length=1)
+    models: Annotated[dict[Name, Model], AfterValidator(_fill_wire_names)] = Field(min_length=1)
+    pipelines: dict[Name, Pipeline] = {}
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Self:
+        if ORCHESTRATE in self.providers:
+            raise Misplaced(f"{ORCHESTRATE!r} is the name of the house's own queue; choose another.", "providers", ORCHESTRATE)
+        for key, model in self.models.items():
+            self._check_model(key, model)
+        for name, spec in self.pipelines.items():
+            self.require_models(name, spec)
+        return self
+
+    def _check_model(self, key: str, model: Model) -> None:
+        if model.provider not in self.providers:
+            raise Misplaced(unknown(f"provider {model.provider!r}", model.provider, self.providers), "models", key, "provider")
+        in_process = self.providers[model.provider].api is Api.PYTHON
+        if in_process != (model.callable is not None):
+            need = "needs callable: module:function" if in_process else "takes no callable"
+            raise Misplaced(f"a model of provider {model.provider!r} {need}.", "models", key)
+        for index, fallback in enumerate(model.fallbacks):
+            if fallback not in self.models:
+                text = unknown(f"fallback {fallback!r}", fallback, self.models)
+                raise Misplaced(text, "models", key, "fallbacks", index)
+            if fallback == key:
+                raise Misplaced("a model cannot fall back to itself.", "models", key, "fallbacks", index)
+
+    def require_models(self, name: str, spec: Pipeline) -> None:
+        """Raise PipelineError when `spec`, known as `name`, asks a model that is not configured."""
+        for place in walk(spec):
+            if isinstance(place.node, Call) and place.node.model not in self.models:
+                asked = place.node.model
+                text = f"pipeline {name!r}, step {place.path!r}: {unknown(f'model {asked!r}', asked, self.models)}"
+                raise Misplaced(text, "pipelines", name, *location(place), "call", "model")
+
+    def provider_of(self, model: str) -> str:
+        """The provider whose queue serves `model`."""
+        return self.models[model].provider

@@ -1,0 +1,79 @@
+"""Accept jobs into the ledger: the moment from which nothing may be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, select
+from ulid import ULID
+
+from mirepoix.ledger.contents import insert_missing, store
+from mirepoix.ledger.tables import Job, PipelineVersion, now
+from mirepoix.spec import Pipeline, dump, version
+from mirepoix.states import JobState
+
+PUBLISH_GRACE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One job to accept. `task` is the kind of work, for routes by task, when the producer knows it."""
+
+    input: JsonValue
+    tenant: str = "default"
+    key: str | None = None
+    task: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The id of a job; `fresh` is False when its idempotency key was known and the id is of the job before it."""
+
+    job_id: str
+    fresh: bool
+
+
+def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Sequence[Submission]) -> list[Accepted]:
+    """Write `jobs` in the transaction of `connection`; the same tenant and key give the same job.
+
+    The reconciler publishes what the producer accepted but did not publish within `PUBLISH_GRACE`.
+    """
+    name = version(spec)
+    moment = now()
+    row = {"version": name, "spec": dump(spec), "created_at": moment}
+    connection.execute(insert_missing(connection, PipelineVersion), [row])
+    hashes = store(connection, [job.input for job in jobs])
+    ids = [str(ULID()) for _ in jobs]
+    rows = [
+        {
+            "id": id_,
+            "tenant": job.tenant,
+            "key": job.key,
+            "pipeline": pipeline,
+            "version": name,
+            "state": JobState.QUEUED,
+            "input_hash": hash_,
+            "task": job.task,
+            "due_at": moment + PUBLISH_GRACE,
+            "created_at": moment,
+        }
+        for id_, job, hash_ in zip(ids, jobs, hashes, strict=True)
+    ]
+    if rows:
+        connection.execute(insert_missing(connection, Job), rows)
+    return _who_was_first(connection, ids, jobs)
+
+
+def _who_was_first(connection: Connection, ids: list[str], jobs: Sequence[Submission]) -> list[Accepted]:
+    keyed = {(job.tenant, job.key) for job in jobs if job.key is not None}
+    earlier: dict[tuple[str, str | None], str] = {}
+    for tenant in sorted({tenant for tenant, _ in keyed}):
+        keys = sorted(key for owner, key in keyed if owner == tenant and key is not None)
+        for start in range(0, len(keys), 500):
+            query = select(Job.key, Job.id).where(Job.tenant == tenant, Job.key.in_(keys[start : start + 500]))
+            earlier.update({(tenant, key): id_ for key, id_ in connection.execute(query)})
+    firsts = [earlier.get((job.tenant, job.key), id_) for id_, job in zip(ids, jobs, strict=True)]
+    return [Accepted(first, fresh=first == id_) for first, id_ in zip(firsts, ids, strict=True)]

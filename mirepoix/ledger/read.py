@@ -1,0 +1,210 @@
+"""Read jobs and their traces back from the ledger."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from mirepoix.errors import NotFound
+from mirepoix.ledger import tables
+from mirepoix.ledger.contents import load
+from mirepoix.ledger.tables import Attempt, Job, PipelineVersion, Step, now
+from mirepoix.states import ErrorKind, JobState, StepState
+from mirepoix.views import AttemptView, CallView, Decision, JobView, StepView, TraceView
+
+
+def read_states(connection: Connection, ids: Sequence[str]) -> dict[str, JobState]:
+    """The state of each job that exists."""
+    states: dict[str, JobState] = {}
+    for start in range(0, len(ids), 500):
+        rows = connection.execute(select(Job.id, Job.state).where(Job.id.in_(ids[start : start + 500])))
+        states.update({id_: JobState(state) for id_, state in rows})
+    return states
+
+
+def read_jobs(connection: Connection, ids: Sequence[str]) -> list[JobView]:
+    """The jobs called `ids`, in that order; raises NotFound for the first that does not exist."""
+    views: list[JobView] = []
+    for start in range(0, len(ids), 500):
+        views += _read_some(connection, ids[start : start + 500])
+    return views
+
+
+def list_job_ids(
+    connection: Connection, *, state: JobState | None = None, pipeline: str | None = None, limit: int = 50
+) -> list[str]:
+    """The newest jobs first."""
+    query = select(Job.id).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(Job.state == state)
+    if pipeline is not None:
+        query = query.where(Job.pipeline == pipeline)
+    return list(connection.scalars(query))
+
+
+def read_trace(connection: Connection, job_id: str) -> TraceView:
+    """All that is recorded of one job; raises NotFound."""
+    view = read_jobs(connection, [job_id])[0]
+    job = connection.execute(select(Job.input_hash, Job.version).where(Job.id == job_id)).one()
+    steps = connection.execute(select(*Step.__table__.c).where(Step.job_id == job_id)).all()
+    texts = load(connection, [job.input_hash, *(step.output_hash for step in steps)])
+    decisions = _decisions(connection, job_id)
+    calls = _calls(connection, job_id, {step.path: step for step in steps})
+    return TraceView(
+        job=job_id,
+        pipeline=view.pipeline,
+        version=view.version,
+        state=view.state,
+        tenant=view.tenant,
+        input=texts[job.input_hash],
+        output=view.output,
+        error=view.error,
+        cost_usd=view.cost_usd,
+        latency_s=view.latency_s,
+        spec=connection.execute(select(PipelineVersion.spec).where(PipelineVersion.version == job.version)).scalar_one(),
+        steps=tuple(
+            StepView(
+                path=step.path,
+                parent=step.parent,
+                kind=step.kind,
+                state=StepState(step.state),
+                decision=decisions[step.path][-1] if decisions[step.path] else None,
+                decisions=tuple(decisions[step.path]),
+                calls=tuple(calls[step.path]),
+                output=None if step.output_hash is None else texts[step.output_hash],
+                error_kind=step.error_kind,
+                error=step.error,
+                started_at=step.started_at,
+                finished_at=step.finished_at,
+            )
+            for step in _reading_order(steps)
+        ),
+    )
+
+
+def _read_some(connection: Connection, ids: Sequence[str]) -> list[JobView]:
+    jobs = {job.id: job for job in connection.execute(select(*Job.__table__.c).where(Job.id.in_(ids)))}
+    for id_ in ids:
+        if id_ not in jobs:
+            raise NotFound(f"no job {id_!r} in this ledger. `mirepoix jobs` lists them.")
+    spent = _spending(connection, ids)
+    outputs = load(connection, [job.output_hash for job in jobs.values()])
+    return [_job_view(jobs[id_], spent[id_], outputs) for id_ in ids]
+
+
+class _Spending:
+    def __init__(self) -> None:
+        self.cost = Decimal(0)
+        self.models: dict[str, None] = {}
+        self.calls = 0
+
+
+def _spending(connection: Connection, ids: Sequence[str]) -> dict[str, _Spending]:
+    """Cost, models and calls of each job; a call is a step at a model, however many attempts it took."""
+    query = (
+        select(
+            Attempt.job_id,
+            Attempt.model,
+            func.sum(Attempt.cost).label("cost"),
+            func.count(Attempt.path.distinct()).label("calls"),
+        )
+        .where(Attempt.job_id.in_(ids))
+        .group_by(Attempt.job_id, Attempt.model)
+        .order_by(func.min(Attempt.id))
+    )
+    spent: dict[str, _Spending] = defaultdict(_Spending)
+    for row in connection.execute(query):
+        job = spent[row.job_id]
+        job.cost += row.cost or Decimal(0)
+        job.models[row.model] = None
+        job.calls += row.calls
+    return spent
+
+
+def _job_view(job: Row[Any], spent: _Spending, outputs: dict[str, Any]) -> JobView:
+    return JobView(
+        job=job.id,
+        state=JobState(job.state),
+        pipeline=job.pipeline,
+        version=job.version,
+        tenant=job.tenant,
+        output=outputs.get(job.output_hash),
+        error_kind=job.error_kind,
+        error=job.error,
+        cost_usd=spent.cost,
+        latency_s=_seconds(job.created_at, job.finished_at),
+        models=tuple(spent.models),
+        calls=spent.calls,
+        created_at=job.created_at,
+        finished_at=job.finished_at,
+    )
+
+
+def _seconds(start: datetime, end: datetime | None) -> float:
+    return round(((end or now()) - start).total_seconds(), 6)
+
+
+def _decisions(connection: Connection, job_id: str) -> dict[str, list[Decision]]:
+    found: dict[str, list[Decision]] = defaultdict(list)
+    query = select(*tables.Decision.__table__.c).where(tables.Decision.job_id == job_id).order_by(tables.Decision.epoch)
+    for row in connection.execute(query):
+        view = Decision(choice=row.choice, reason=row.reason, confidence=row.confidence, features=row.features)
+        found[row.path].append(view)
+    return found
+
+
+def _calls(connection: Connection, job_id: str, steps: dict[str, Row[Any]]) -> dict[str, list[CallView]]:
+    query = select(*Attempt.__table__.c).where(Attempt.job_id == job_id)
+    query = query.order_by(Attempt.path, Attempt.epoch, Attempt.number)
+    found: dict[str, list[CallView]] = defaultdict(list)
+    for (path, provider, model), rows in groupby(connection.execute(query), lambda row: (row.path, row.provider, row.model)):
+        attempts = tuple(_attempt_view(row, steps[path]) for row in rows)
+        found[path].append(CallView(provider=provider, model=model, attempts=attempts))
+    return found
+
+
+def _attempt_view(row: Row[Any], step: Row[Any]) -> AttemptView:
+    return AttemptView(
+        outcome=_outcome(row, step),
+        status=row.status,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cost_usd=row.cost,
+        latency_s=row.latency,
+        error=row.error,
+        error_kind=row.error_kind,
+        finish_reason=row.finish_reason,
+        request_id=row.request_id,
+        prompt_hash=row.prompt_hash,
+        answer_hash=row.answer_hash,
+        started_at=row.started_at,
+    )
+
+
+def _outcome(row: Row[Any], step: Row[Any]) -> str:
+    if row.finished_at is None:
+        in_flight = step.holder is not None and step.epoch == row.epoch
+        return "in_flight" if in_flight else "unknown"
+    if row.error_kind is None:
+        return "answered"
+    return "unknown" if row.error_kind == ErrorKind.UNKNOWN else "failed"
+
+
+def _reading_order(steps: Iterable[Row[Any]]) -> list[Row[Any]]:
+    """Parents before their children, children by their position."""
+    below: dict[str | None, list[Row[Any]]] = defaultdict(list)
+    for step in sorted(steps, key=lambda step: step.position):
+        below[step.parent].append(step)
+    ordered: list[Row[Any]] = []
+    waiting = below[None][::-1]
+    while waiting:
+        step = waiting.pop()
+        ordered.append(step)
+        waiting.extend(below[step.path][::-1])
+    return ordered

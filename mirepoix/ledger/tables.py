@@ -1,0 +1,220 @@
+"""The tables of the ledger. They are a contract: producers write jobs here, and people query them with SQL.
+
+Money is stored as whole picodollars (USD x 10^-12), so that sums are exact on every database; Python sees `Decimal`.
+Times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Float, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import UniqueConstraint as Unique
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+PICODOLLARS = Decimal(10) ** 12
+
+
+class Usd(TypeDecorator[Decimal]):
+    """`Decimal` USD in Python, whole picodollars in the database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        """Refuse what would lose a digit."""
+        if value is None:
+            return None
+        pico = value * PICODOLLARS
+        if pico != int(pico):
+            raise ValueError(f"{value} USD has more than 12 decimal places.")
+        return int(pico)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        """Sums come back as int (SQLite) or Decimal (PostgreSQL)."""
+        return None if value is None else Decimal(value) / PICODOLLARS
+
+
+class Utc(TypeDecorator[datetime]):
+    """A time-zone aware datetime in UTC, also where the database keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Say that it is UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def now() -> datetime:
+    """The present moment in UTC."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """The registry of the tables below."""
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {Decimal: Usd, datetime: Utc, dict[str, Any]: JSON, list[str]: JSON}
+
+
+AutoId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Content(Base):
+    """A text that was put in or came out, stored once under the SHA-256 of its JSON form."""
+
+    __tablename__ = "contents"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class PipelineVersion(Base):
+    """What a pipeline was when jobs were submitted to it."""
+
+    __tablename__ = "pipelines"
+
+    version: Mapped[str] = mapped_column(String(16), primary_key=True)
+    spec: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class Job(Base):
+    """One submission. `key` is the producer's idempotency key, unique per tenant."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Unique("tenant", "key"),
+        Index("ix_jobs_open", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_jobs_created", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str | None] = mapped_column(String(200))
+    pipeline: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(ForeignKey("pipelines.version"))
+    state: Mapped[str] = mapped_column(String(10))
+    input_hash: Mapped[str] = mapped_column(ForeignKey("contents.hash"))
+    output_hash: Mapped[str | None] = mapped_column(ForeignKey("contents.hash"))
+    task: Mapped[str | None] = mapped_column(String(64))
+    error_kind: Mapped[str | None] = mapped_column(String(32))
+    error: Mapped[str | None] = mapped_column(Text)
+    due_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Step(Base):
+    """A node of a job's pipeline at run time, unique by (job, path).
+
+    It may be claimed while it is not ended, nobody holds it (`holder`) and nothing it needs is `missing`; `due_at` is
+    set exactly then, to when the reconciler should wonder about it. `feeds` are the paths of the steps that wait for
+    this one. `driven`: the canvas no longer leads here, so whoever makes it ready publishes it. `epoch` counts claims.
+    """
+
+    __tablename__ = "steps"
+    __table_args__ = (
+        Index("ix_steps_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_steps_holder", "holder", sqlite_where=text("holder IS NOT NULL"), postgresql_where=text("holder IS NOT NULL")),
+    )
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    path: Mapped[str] = mapped_column(String(400), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    parent: Mapped[str | None] = mapped_column(String(400))
+    position: Mapped[int]
+    state: Mapped[str] = mapped_column(String(10))
+    missing: Mapped[int]
+    feeds: Mapped[list[str]]
+    driven: Mapped[bool] = mapped_column(Boolean)
+    drives: Mapped[int]
+    due_at: Mapped[datetime | None]
+    epoch: Mapped[int]
+    holder: Mapped[str | None] = mapped_column(String(26))
+    model: Mapped[str | None] = mapped_column(String(64))
+    provider: Mapped[str | None] = mapped_column(String(64))
+    output_hash: Mapped[str | None] = mapped_column(ForeignKey("contents.hash"))
+    error_kind: Mapped[str | None] = mapped_column(String(32))
+    error: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Decision(Base):
+    """What a router, gate or reducer chose, and why."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Unique("job_id", "path", "epoch"),)
+
+    id: Mapped[int] = mapped_column(AutoId, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(String(400))
+    epoch: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(10))
+    choice: Mapped[str] = mapped_column(String(400))
+    reason: Mapped[str] = mapped_column(Text)
+    confidence: Mapped[float] = mapped_column(Float)
+    features: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class Attempt(Base):
+    """One request to a provider: written before it is sent, completed whatever comes back.
+
+    A row without `finished_at` whose step has moved on is a request of unknown outcome.
+    """
+
+    __tablename__ = "attempts"
+    __table_args__ = (Unique("job_id", "path", "epoch", "number"), Index("ix_attempts_started", "started_at"))
+
+    id: Mapped[int] = mapped_column(AutoId, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(String(400))
+    epoch: Mapped[int]
+    number: Mapped[int]
+    provider: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(String(64))
+    wire_name: Mapped[str] = mapped_column(String(200))
+    prompt_hash: Mapped[str] = mapped_column(ForeignKey("contents.hash"))
+    answer_hash: Mapped[str | None] = mapped_column(ForeignKey("contents.hash"))
+    status: Mapped[int | None]
+    error_kind: Mapped[str | None] = mapped_column(String(32))
+    error: Mapped[str | None] = mapped_column(Text)
+    finish_reason: Mapped[str | None] = mapped_column(String(40))
+    request_id: Mapped[str | None] = mapped_column(String(200))
+    input_tokens: Mapped[int | None]
+    output_tokens: Mapped[int | None]
+    cached_tokens: Mapped[int | None]
+    cache_write_tokens: Mapped[int | None]
+    estimated: Mapped[bool] = mapped_column(Boolean)
+    cost: Mapped[Decimal | None] = mapped_column("cost_picousd", Usd)
+    latency: Mapped[float | None]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Worker(Base):
+    """A worker process. `beat` rises while it lives; one whose beat stands still loses the steps it holds."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    queues: Mapped[list[str]]
+    beat: Mapped[int] = mapped_column(BigInteger)
+    alive: Mapped[bool] = mapped_column(Boolean)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]

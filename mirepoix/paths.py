@@ -1,0 +1,121 @@
+"""Where a node stands in its pipeline: `analyse.members.1` is the second member of the ensemble `analyse`.
+
+The root is `$`. Below it, a chain's step goes by its name or index, and the others by what they hold:
+`to.0` (route), `tiers.0` (cascade), `members.0` (ensemble), `items.0` (map). Paths are the keys of steps in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mirepoix.errors import NotFound, PipelineError
+from mirepoix.spec import Call, Cascade, Chain, Ensemble, Map, Pipeline, Route
+
+ROOT = "$"
+MAX_DEPTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node and where it stands: its own path, its parent's place, and its index among its siblings."""
+
+    path: str
+    node: Pipeline
+    parent: Place | None = None
+    index: int = 0
+
+    @property
+    def depth(self) -> int:
+        """0 for the root."""
+        return 0 if self.parent is None else self.parent.depth + 1
+
+
+def root(spec: Pipeline) -> Place:
+    """The place of the whole pipeline."""
+    return Place(ROOT, spec)
+
+
+def children(place: Place) -> list[Place]:
+    """The places right below `place`; none for a call, and none for a map, whose items are known only at run time."""
+    node = place.node
+    match node:
+        case Call() | Map():
+            return []
+        case Chain():
+            return [child(place, index) for index in range(len(node.steps))]
+        case Route():
+            return [child(place, index) for index in range(len(node.to))]
+        case Cascade():
+            return [child(place, index) for index in range(len(node.tiers))]
+        case Ensemble():
+            return [child(place, index) for index in range(len(node.members))]
+
+
+def child(place: Place, index: int) -> Place:
+    """The place of the child number `index`; of any item for a map."""
+    node = place.node
+    match node:
+        case Call():
+            raise NotFound(f"step {place.path!r} is a call; it has nothing below it.")
+        case Chain():
+            step = node.steps[index]
+            return Place(_join(place.path, step.name or str(index)), step, place, index)
+        case Route():
+            return Place(_join(place.path, f"to.{index}"), node.to[index].then, place, index)
+        case Cascade():
+            return Place(_join(place.path, f"tiers.{index}"), node.tiers[index], place, index)
+        case Ensemble():
+            return Place(_join(place.path, f"members.{index}"), node.members[index], place, index)
+        case Map():
+            return Place(_join(place.path, f"items.{index}"), node.each, place, index)
+
+
+def find(spec: Pipeline, path: str) -> Place:
+    """The place that `path` names; raises NotFound."""
+    place = root(spec)
+    tokens = [] if path == ROOT else path.split(".")
+    while tokens:
+        place = _descend(place, tokens, path)
+    return place
+
+
+def walk(spec: Pipeline) -> Iterator[Place]:
+    """Every place of the pipeline, parents first; a map's body once, as item 0. Raises PipelineError when too deep."""
+    waiting = [root(spec)]
+    while waiting:
+        place = waiting.pop()
+        if place.depth > MAX_DEPTH:
+            raise PipelineError(f"step {place.path!r} is nested more than {MAX_DEPTH} levels deep; split the pipeline.")
+        yield place
+        below = [child(place, 0)] if isinstance(place.node, Map) else children(place)
+        waiting.extend(reversed(below))
+
+
+def location(place: Place) -> tuple[str | int, ...]:
+    """The keys and indices that lead from the top of the pipeline to `place` as YAML may spell them, or more of them."""
+    if place.parent is None:
+        return ()
+    kind = place.parent.node.kind
+    field = {"chain": "steps", "route": "to", "cascade": "tiers", "ensemble": "members", "map": "each"}[kind]
+    index = () if kind == "map" else (place.index,)
+    return (*location(place.parent), kind, field, *index, "then")
+
+
+def _join(path: str, token: str) -> str:
+    return token if path == ROOT else f"{path}.{token}"
+
+
+def _descend(place: Place, tokens: list[str], path: str) -> Place:
+    """Go one level down, taking the tokens of that level off the front of `tokens`."""
+    if isinstance(place.node, Map):
+        taken = f"{tokens.pop(0)}.{tokens[0]}" if len(tokens) > 1 else ""
+        if taken.startswith("items.") and tokens[0].isdecimal():
+            return child(place, int(tokens.pop(0)))
+        raise NotFound(f"no step {path!r} in this pipeline: {place.path!r} has items.")
+    width = 1 if isinstance(place.node, Chain) else 2
+    target, tokens[:] = ".".join(tokens[:width]), tokens[width:]
+    for below in children(place):
+        if below.path == _join(place.path, target):
+            return below
+    raise NotFound(f"no step {path!r} in this pipeline: nothing called {target!r} below {place.path!r}.")

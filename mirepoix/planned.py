@@ -1,0 +1,29 @@
+"""What is handed between thinking about a pipeline and writing its steps into the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step to be written. `missing` counts the steps it waits for, `feeds` are the paths of those that wait for it."""
+
+    path: str
+    kind: str
+    parent: str | None
+    position: int
+    missing: int
+    feeds: tuple[str, ...] = ()
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyStep:
+    """A step of a job whose time has come: its task is `kind`, its queue that of `provider`, or the orchestrators'."""
+
+    job_id: str
+    path: str
+    kind: str
+    provider: str | None = None
+    model: str | None = None

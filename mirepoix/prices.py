@@ -1,0 +1,74 @@
+"""What a call costs: exact decimal USD from token counts.
+
+A price in the configuration wins; what it leaves out is looked up in `genai-prices`, a maintained table of the
+providers' published prices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import genai_prices
+
+from mirepoix.config import Api, Model, Price
+from mirepoix.errors import ConfigError
+
+PICO = Decimal("1e-12")
+MILLION = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. `input` counts all prompt tokens; `cached` and `cache_write` are the parts of it priced apart.
+
+    `output` counts everything billed as output, reasoning included. `estimated` marks counts that the provider did
+    not report and that were estimated from the text.
+    """
+
+    input: int
+    output: int
+    cached: int = 0
+    cache_write: int = 0
+    estimated: bool = False
+
+
+def cost(model: Model, api: Api, usage: Usage) -> Decimal:
+    """USD for `usage` on `model`, to 12 decimal places; 0 for in-process models without a price.
+
+    Raises ConfigError where neither the configuration nor the table knows a price.
+    """
+    if model.price is not None:
+        return _by_price(model.price, usage).quantize(PICO)
+    if api is Api.PYTHON:
+        return Decimal(0)
+    return _by_table(model.name, api, usage).quantize(PICO)
+
+
+def require_price(key: str, model: Model, api: Api) -> None:
+    """Raise ConfigError now rather than at the first answer when the price of `model` is not known."""
+    try:
+        cost(model, api, Usage(input=1, output=1))
+    except ConfigError as error:
+        raise ConfigError(f"models.{key}: {error}") from error
+
+
+def _by_price(price: Price, usage: Usage) -> Decimal:
+    cached = price.input if price.cached_input is None else price.cached_input
+    write = price.input if price.cache_write is None else price.cache_write
+    plain = usage.input - usage.cached - usage.cache_write
+    total = plain * price.input + usage.cached * cached + usage.cache_write * write + usage.output * price.output
+    return total / MILLION
+
+
+def _by_table(name: str, api: Api, usage: Usage) -> Decimal:
+    counts = genai_prices.Usage(
+        input_tokens=usage.input,
+        output_tokens=usage.output,
+        cache_read_tokens=usage.cached,
+        cache_write_tokens=usage.cache_write,
+    )
+    try:
+        return genai_prices.calc_price(counts, name, provider_id=api.value).total_price
+    except LookupError as error:
+        raise ConfigError(f"no published price is known for {name!r}; give it one: price: {{input: …, output: …}}.") from error

@@ -1,0 +1,66 @@
+"""How a producer tells the orchestrators that a job is waiting: one small message with its id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from mirepoix.config import ORCHESTRATE
+from mirepoix.errors import BrokerError
+from mirepoix.queues import START, queue
+from mirepoix.settings import Settings, masked
+
+RETRY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
+TRANSPORT = {"socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True}
+
+
+class Publisher:
+    """Sends `start` messages; keeps its connections until `close`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.broker_url
+        self._app = Celery("mirepoix-producer", broker=settings.broker_url, set_as_current=False)
+        self._app.conf.update(
+            task_serializer="json",
+            accept_content=["json"],
+            task_ignore_result=True,
+            task_send_sent_event=True,
+            broker_transport_options=TRANSPORT if settings.broker_url.startswith("redis") else {},
+            broker_connection_timeout=2,
+        )
+
+    def start(self, job_ids: Sequence[str]) -> None:
+        """Publish one message a job; raises BrokerError when the broker does not take them."""
+        try:
+            with self._app.producer_or_acquire() as producer:
+                for job_id in job_ids:
+                    self._app.send_task(
+                        START,
+                        args=[job_id],
+                        queue=queue(ORCHESTRATE),
+                        producer=producer,
+                        argsrepr=f"({job_id})",
+                        kwargsrepr="{}",
+                        retry=True,
+                        retry_policy=RETRY,
+                    )
+        except (OperationalError, OSError) as error:
+            raise BrokerError(f"the broker {masked(self._url)} cannot be reached: {_cause(error)}.") from error
+
+    def require_broker(self) -> None:
+        """Raise BrokerError unless the broker answers now."""
+        try:
+            with self._app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+        except (OperationalError, OSError) as error:
+            raise BrokerError(f"the broker {masked(self._url)} cannot be reached: {_cause(error)}.") from error
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._app.close()
+
+
+def _cause(error: BaseException) -> str:
+    return str(error).strip().rstrip(".") or type(error).__name__

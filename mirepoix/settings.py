@@ -1,0 +1,85 @@
+"""Where things are: the settings that the environment gives, read once and passed on as an object.
+
+With none set: an embedded Valkey and SQLite, both under `.mirepoix/`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from mirepoix.embedded import embedded_broker_url
+from mirepoix.errors import ConfigError
+
+REDIS_SCHEMES = ("redis", "rediss", "redis+socket")
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Addresses and places. `redis_url` is where results and wake-ups go: the broker itself when it is a Redis."""
+
+    home: Path
+    config_path: Path
+    database_url: str
+    broker_url: str
+    redis_url: str
+    broker_is_embedded: bool
+    emulator_url: str | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read `MIREPOIX_HOME`, `_CONFIG`, `_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_EMULATOR_URL`."""
+        home = Path(environ.get("MIREPOIX_HOME") or ".mirepoix").absolute()
+        given = environ.get("MIREPOIX_BROKER_URL")
+        broker_url = given or embedded_broker_url(home)
+        return cls(
+            home=home,
+            config_path=Path(environ.get("MIREPOIX_CONFIG") or "mirepoix.yaml").absolute(),
+            database_url=_database_url(environ.get("MIREPOIX_DATABASE_URL"), home),
+            broker_url=broker_url,
+            redis_url=_redis_url(environ.get("MIREPOIX_REDIS_URL"), broker_url),
+            broker_is_embedded=not given,
+            emulator_url=environ.get("MIREPOIX_EMULATOR_URL") or None,
+        )
+
+    def environ(self) -> dict[str, str]:
+        """The variables that give a child process these same settings."""
+        variables = {
+            "MIREPOIX_HOME": str(self.home),
+            "MIREPOIX_CONFIG": str(self.config_path),
+            "MIREPOIX_DATABASE_URL": self.database_url,
+            "MIREPOIX_BROKER_URL": self.broker_url,
+            "MIREPOIX_REDIS_URL": self.redis_url,
+        }
+        return variables | ({"MIREPOIX_EMULATOR_URL": self.emulator_url} if self.emulator_url else {})
+
+
+def masked(url: str) -> str:
+    """`url` without its password, unless it leads to this machine only."""
+    parts = urlsplit(url)
+    if parts.password is None or parts.hostname in LOOPBACK:
+        return url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@", 1)))
+
+
+def _database_url(given: str | None, home: Path) -> str:
+    if not given:
+        return f"sqlite:///{home / 'ledger.sqlite3'}"
+    for plain in ("postgresql://", "postgres://"):
+        if given.startswith(plain):
+            return "postgresql+psycopg://" + given.removeprefix(plain)
+    if not given.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ConfigError("MIREPOIX_DATABASE_URL must begin with postgresql:// or sqlite:///.")
+    return given
+
+
+def _redis_url(given: str | None, broker_url: str) -> str:
+    if given:
+        return given
+    if broker_url.split("://")[0] in REDIS_SCHEMES:
+        return broker_url
+    raise ConfigError("this broker keeps no results: set MIREPOIX_REDIS_URL to a Redis or Valkey beside it.")

@@ -1,0 +1,90 @@
+"""The states of jobs, steps and attempts. Terminal states never change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """queued -> running -> succeeded | failed | cancelled."""
+
+    QUEUED = "queued"
+    """Accepted in the ledger; not yet compiled to steps."""
+    RUNNING = "running"
+    """Its steps are in the ledger; at least one is not ended."""
+    SUCCEEDED = "succeeded"
+    """Ended with an output."""
+    FAILED = "failed"
+    """Ended without an output; the reason is on the job."""
+    CANCELLED = "cancelled"
+    """Ended because somebody asked for it."""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job has ended."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class StepState(StrEnum):
+    """pending -> running -> succeeded | failed | skipped | cancelled."""
+
+    PENDING = "pending"
+    """Never claimed so far."""
+    RUNNING = "running"
+    """Claimed at least once; at work, or waiting for the steps below it."""
+    SUCCEEDED = "succeeded"
+    """Has an output."""
+    FAILED = "failed"
+    """Ended without an output; the reason is on the step."""
+    SKIPPED = "skipped"
+    """Never needed: an earlier step of its chain failed."""
+    CANCELLED = "cancelled"
+    """Its job was cancelled before it ended."""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the step has ended."""
+        return self not in (StepState.PENDING, StepState.RUNNING)
+
+
+class ErrorKind(StrEnum):
+    """Why a call or a step ended without an answer."""
+
+    UNKNOWN = "unknown_outcome"
+    """The request went out; whether it was answered, and billed, is not known (the process died or the line broke)."""
+    CONNECT = "connection_before_send"
+    """The provider could not be reached; nothing was sent or billed."""
+    TIMEOUT = "timeout"
+    """No answer within the provider's time-out; it may have been billed."""
+    RATE_LIMITED = "rate_limited"
+    """429: too many requests or tokens at this moment."""
+    QUOTA = "quota_exhausted"
+    """The account has no money or quota left; waiting does not help."""
+    OVERLOADED = "overloaded"
+    """5xx or 529: the provider is in trouble."""
+    BAD_REQUEST = "bad_request"
+    """4xx: the provider does not take this request."""
+    AUTH = "auth"
+    """401 or 403: the key is missing, wrong or not allowed."""
+    NOT_FOUND = "not_found"
+    """404: the provider does not know this model."""
+    REFUSED = "refused"
+    """The model or its safety filter declined to answer."""
+    BAD_ANSWER = "bad_answer"
+    """The answer breaks the wire format: not JSON, wrong types, too large, nothing in it."""
+    LOCAL = "model_error"
+    """An in-process model raised an exception."""
+    TEMPLATE = "template"
+    """A prompt could not be rendered."""
+    REDUCE = "not_enough_members"
+    """Fewer members of an ensemble answered than min_success asks for."""
+    EXHAUSTED = "no_tier_answered"
+    """No tier of a cascade gave an answer."""
+    CHILD = "step_failed"
+    """A step below this one failed."""
+    PIPELINE = "pipeline"
+    """The pipeline cannot run with this configuration."""
+    INTERNAL = "internal"
+    """The task itself broke; a bug, in Mirepoix or in what it was extended with."""
+    GAVE_UP = "gave_up"
+    """The step was tried too often without an end; it is set aside."""

@@ -1,0 +1,106 @@
+"""From a pipeline to Celery's canvas: chains, chords and conditional continuations that carry ids only.
+
+    call       one signature on its provider's queue
+    chain      chain(step, step, …)
+    ensemble   chord([member, member, …], reduce)
+    cascade    chain(first tier, gate); the gate replaces itself by chain(next tier, gate) when it is not content
+    route      one signature that replaces itself by the branch it chooses
+    map        one signature that replaces itself by chord([item, item, …], expand)
+
+Celery copies what follows a step into that step's message. So that messages stay small however long a chain is, a
+canvas holds at most `WINDOW` signatures of it; then a `go_on` step replaces itself by what comes next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery, Signature, chain, chord
+
+from mirepoix.config import ORCHESTRATE
+from mirepoix.paths import Place, child, children
+from mirepoix.planned import ReadyStep
+from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, queue_name
+from mirepoix.spec import Call, Cascade, Chain, Ensemble, Map, Route
+
+WINDOW = 6
+TASKS = {"call": CALL, "route": ROUTE, "cascade": GATE, "ensemble": REDUCE, "map": EXPAND}
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """Builds signatures of one job. `provider_of` says which provider serves a model."""
+
+    app: Celery
+    job_id: str
+    provider_of: Callable[[str], str]
+
+    def of(self, place: Place) -> Signature[Any]:
+        """The canvas of `place` from its beginning."""
+        node = place.node
+        match node:
+            case Call() | Route() | Map():
+                return self.step(place)
+            case Cascade():
+                return self.tier(place, 0)
+            case Ensemble():
+                return self.fan(place, len(node.members))
+            case Chain():
+                return self.chain_from(place, 0)
+
+    def chain_from(self, place: Place, index: int) -> Signature[Any]:
+        """The chain at `place` from its step `index` on."""
+        links, room = list[Signature[Any]](), WINDOW
+        for link in children(place)[index:]:
+            if links and weight(link) > room:
+                links.append(self._go_on(place, link.index))
+                break
+            links.append(self.of(link))
+            room -= weight(link)
+        return links[0] if len(links) == 1 else chain(*links, app=self.app)
+
+    def tier(self, place: Place, index: int) -> Signature[Any]:
+        """The tier `index` of the cascade at `place`, and the gate behind it."""
+        return chain(self.of(child(place, index)), self.step(place), app=self.app)
+
+    def fan(self, place: Place, width: int) -> Signature[Any]:
+        """All members of the ensemble, or items of the map, at `place` at once, and what gathers them."""
+        members = [self.of(child(place, index)) for index in range(width)]
+        return chord(members, self.step(place), app=self.app)
+
+    def step(self, place: Place) -> Signature[Any]:
+        """The one signature of the step at `place`."""
+        node = place.node
+        model = node.model if isinstance(node, Call) else None
+        provider = self.provider_of(model) if model is not None else None
+        return step_signature(self.app, ReadyStep(self.job_id, place.path, node.kind, provider, model))
+
+    def _go_on(self, place: Place, index: int) -> Signature[Any]:
+        shown = f"({self.job_id} {place.path} from {index})"
+        return _signature(self.app, GO_ON, (self.job_id, place.path, index), ORCHESTRATE, shown)
+
+
+def step_signature(app: Celery, step: ReadyStep) -> Signature[Any]:
+    """The signature of a single step; what Flower shows of it is the job, the path and the model."""
+    queue = queue_name(step.provider) if step.provider is not None else ORCHESTRATE
+    shown = f"({' '.join(part for part in (step.job_id, step.path, step.model) if part)})"
+    return _signature(app, TASKS[step.kind], (step.job_id, step.path), queue, shown)
+
+
+def weight(place: Place) -> int:
+    """How many signatures the canvas of `place` adds to the message of the step before it."""
+    match place.node:
+        case Call() | Route() | Map():
+            return 1
+        case Cascade():
+            return weight(child(place, 0)) + 1
+        case Ensemble():
+            return sum(weight(member) for member in children(place)) + 1
+        case Chain():
+            return min(sum(weight(link) for link in children(place)), WINDOW + 1)
+
+
+def _signature(app: Celery, task: str, args: tuple[str | int, ...], queue: str, shown: str) -> Signature[Any]:
+    return Signature(task, args=args, app=app, immutable=True, queue=queue, argsrepr=shown, kwargsrepr="{}")

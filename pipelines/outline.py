@@ -1,0 +1,29 @@
+"""Say in one line what a pipeline compiles to."""
+
+from __future__ import annotations
+
+from mirepoix.paths import Place, child, children, root
+from mirepoix.spec import Call, Cascade, Chain, Ensemble, Map, Pipeline, Route
+
+
+def outline(spec: Pipeline) -> str:
+    """As `chain(call mini, chord([call haiku, call mini], reduce))`."""
+    return _of(root(spec))
+
+
+def _of(place: Place) -> str:
+    node = place.node
+    match node:
+        case Call():
+            return f"call {node.model}"
+        case Chain():
+            return f"chain({', '.join(_of(link) for link in children(place))})"
+        case Ensemble():
+            return f"chord([{', '.join(_of(member) for member in children(place))}], reduce)"
+        case Cascade():
+            tiers = [_of(tier) for tier in children(place)]
+            return f"chain({tiers[0]}, gate{''.join(f' -> {tier}, gate' for tier in tiers[1:])})"
+        case Route():
+            return f"route by {node.by}({' | '.join(_of(branch) for branch in children(place))})"
+        case Map():
+            return f"expand -> chord([{_of(child(place, 0))}, …], expand)"

@@ -1,0 +1,78 @@
+"""What the tasks of one worker process share."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from threading import Lock
+
+import redis
+from celery import Celery
+from sqlalchemy import Connection
+from ulid import ULID
+
+from db.steps import read_spec
+from mirepoix.config import Config
+from mirepoix.ledger.engine import Database
+from mirepoix.settings import Settings
+from mirepoix.spec import Pipeline
+from mirepoix.wake import connect
+from pipelines.canvas import Canvas
+from tasks.loop import Loop
+from tasks.providers import open_adapter
+from tasks.providers.base import Adapter
+
+SPECS_KEPT = 256
+
+
+class House:
+    """Settings, configuration, the ledger, the event loop and the adapters; each opened at first use, per process."""
+
+    def __init__(self, app: Celery, settings: Settings, config: Config) -> None:
+        self.app = app
+        self.settings = settings
+        self.config = config
+        self.worker_id = str(ULID())
+        self._lock = Lock()
+        self._adapters: dict[str, Adapter] = {}
+        self._specs: dict[str, Pipeline] = {}
+
+    @cached_property
+    def database(self) -> Database:
+        """The ledger."""
+        return Database(self.settings.database_url)
+
+    @cached_property
+    def redis(self) -> redis.Redis:
+        """Where ends are announced."""
+        return connect(self.settings.redis_url)
+
+    @cached_property
+    def loop(self) -> Loop:
+        """The process's event loop."""
+        return Loop()
+
+    @cached_property
+    def providers(self) -> dict[str, str]:
+        """Who serves each model."""
+        return {key: model.provider for key, model in self.config.models.items()}
+
+    def adapter(self, provider: str) -> Adapter:
+        """The adapter of `provider`, with its connection pool."""
+        with self._lock:
+            if provider not in self._adapters:
+                self._adapters[provider] = open_adapter(
+                    provider, self.config.providers[provider], self.loop, emulator_url=self.settings.emulator_url
+                )
+            return self._adapters[provider]
+
+    def spec(self, connection: Connection, version: str) -> Pipeline:
+        """The pipeline of that version, from memory where it was read before."""
+        if version not in self._specs:
+            if len(self._specs) >= SPECS_KEPT:
+                self._specs.clear()
+            self._specs[version] = read_spec(connection, version)
+        return self._specs[version]
+
+    def canvas(self, job_id: str) -> Canvas:
+        """Builds the Celery canvas of a job."""
+        return Canvas(self.app, job_id, self.config.provider_of)

@@ -1,0 +1,66 @@
+"""One wire format a file, behind one small interface (`tasks.providers.base.Adapter`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from mirepoix.config import Api, Config, Provider
+from mirepoix.errors import ConfigError
+from tasks.loop import Loop
+from tasks.providers.anthropic import AnthropicAdapter
+from tasks.providers.base import Adapter
+from tasks.providers.http import Endpoint
+from tasks.providers.openai import OpenAIAdapter
+from tasks.providers.python import PythonAdapter, import_callable
+
+EMULATED_KEY = "emulated"
+
+
+def open_adapter(
+    name: str, provider: Provider, loop: Loop, *, emulator_url: str | None, environ: Mapping[str, str] = os.environ
+) -> Adapter:
+    """The adapter for the provider called `name`; raises ConfigError when its key is missing.
+
+    With `emulator_url` its requests go to the emulator there, whatever its configured address.
+    """
+    if provider.api is Api.PYTHON:
+        return PythonAdapter(timeout=provider.timeout, concurrency=provider.concurrency)
+    key = EMULATED_KEY if emulator_url else _key(name, provider, environ)
+    base_url = f"{emulator_url}/v1" if emulator_url else provider.url
+    endpoint = Endpoint(loop, base_url, timeout=provider.timeout, connect_timeout=provider.connect_timeout)
+    if provider.api is Api.ANTHROPIC:
+        return AnthropicAdapter(endpoint, key, provider.api_version)
+    return OpenAIAdapter(endpoint, key)
+
+
+def check_provider(name: str, config: Config, *, emulated: bool, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """What keeps the provider called `name` from answering, as messages: a missing key, a callable that is not there."""
+    provider = config.providers[name]
+    if provider.api is not Api.PYTHON:
+        return [] if emulated else _check_key(name, provider, environ)
+    problems: list[str] = []
+    for key, model in config.models.items():
+        if model.provider == name and model.callable is not None:
+            try:
+                import_callable(model.callable)
+            except ConfigError as error:
+                problems.append(f"models.{key}: {error}")
+    return problems
+
+
+def _check_key(name: str, provider: Provider, environ: Mapping[str, str]) -> list[str]:
+    try:
+        _key(name, provider, environ)
+    except ConfigError as error:
+        return [str(error)]
+    return []
+
+
+def _key(name: str, provider: Provider, environ: Mapping[str, str]) -> str | None:
+    if provider.key_env is None:
+        return None
+    key = environ.get(provider.key_env, "").strip()
+    if not key:
+        raise ConfigError(f"provider {name!r}: the environment variable {provider.key_env} is not set; put its API key there.")
+    return key

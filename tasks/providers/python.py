@@ -1,0 +1,59 @@
+"""In-process models: a Python function that takes the prompt and returns an answer (text, or any JSON value)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from mirepoix.errors import ConfigError, ProviderError
+from mirepoix.prices import Usage
+from mirepoix.states import ErrorKind
+from tasks.providers.base import Completion, Question, estimate_tokens
+
+LocalModel = Callable[[str], JsonValue]
+_ANSWER: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
+
+
+class PythonAdapter:
+    """Runs callables in threads of its own, so that one that hangs can be given up."""
+
+    def __init__(self, *, timeout: float, concurrency: int) -> None:
+        self._timeout = timeout
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="mirepoix-model")
+
+    def body(self, question: Question) -> dict[str, JsonValue]:
+        """What is recorded of the request; an in-process model sees only the prompt."""
+        return {"callable": question.target, "prompt": question.prompt}
+
+    def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
+        """Call the function. Whatever it raises becomes a ProviderError; only the exception's type is told."""
+        prompt = str(body["prompt"])
+        future = self._pool.submit(import_callable(str(body["callable"])), prompt)
+        try:
+            broken = future.exception(self._timeout)
+        except TimeoutError as error:
+            message = f"the model did not return within {self._timeout:g} s"
+            raise ProviderError(message, kind=ErrorKind.TIMEOUT) from error
+        if broken is not None:
+            raise ProviderError(f"the model raised {type(broken).__name__}", kind=ErrorKind.LOCAL) from broken
+        try:
+            answer = _ANSWER.validate_python(future.result(), strict=True)
+        except ValidationError as error:
+            raise ProviderError("the model returned something that is not JSON", kind=ErrorKind.BAD_ANSWER) from error
+        said = answer if isinstance(answer, str) else json.dumps(answer)
+        usage = Usage(input=estimate_tokens(prompt), output=estimate_tokens(said), estimated=True)
+        return Completion(answer=answer, usage=usage, finish_reason="stop")
+
+
+def import_callable(target: str) -> LocalModel:
+    """The function that `module:function` names; raises ConfigError."""
+    module, _, name = target.partition(":")
+    try:
+        found: LocalModel = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"callable {target!r} cannot be imported: {error}.") from error
+    return found

@@ -1,0 +1,72 @@
+"""Build what a step asks or looks at, from the job's input and the answers before it."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import JsonValue
+from sqlalchemy import Connection
+
+from db.decisions import read_outputs
+from db.steps import Claim
+from mirepoix.config import Model
+from mirepoix.ledger.contents import load
+from mirepoix.paths import Place
+from mirepoix.spec import Call, Map
+from pipelines.items import parse_items
+from pipelines.scope import Scope, scope_of
+from pipelines.templates import render
+from tasks.providers.base import Question
+
+Values = dict[str, JsonValue]
+
+
+def visible_values(connection: Connection, claim: Claim, place: Place) -> Values:
+    """What a template at `place` sees: input, previous, steps, and item inside a map."""
+    scope = scope_of(place)
+    outputs = read_outputs(connection, claim.job_id, scope.paths)
+    given = load(connection, [claim.input_hash])[claim.input_hash]
+    values: Values = {
+        "input": given,
+        "steps": {name: outputs[path] for name, path in scope.names.items() if path in outputs},
+    }
+    item = _item(connection, claim, scope)
+    if scope.items_of is not None:
+        values["item"] = item
+    if scope.previous is not None:
+        values["previous"] = outputs[scope.previous]
+    else:
+        values["previous"] = item if scope.items_of is not None else given
+    return values
+
+
+def as_text(value: JsonValue) -> str:
+    """What a router sees of a value that is not text: its JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def read_items(connection: Connection, claim: Claim, place: Place) -> list[JsonValue]:
+    """What the map at `place` runs over. Raises PipelineError."""
+    node = place.node
+    assert isinstance(node, Map)
+    return parse_items(render(node.over, visible_values(connection, claim, place)), node.max_items)
+
+
+def build_question(connection: Connection, claim: Claim, place: Place, model: Model) -> Question:
+    """The question that the call at `place` puts to `model`. Raises PipelineError when a template cannot be filled in."""
+    node = place.node
+    assert isinstance(node, Call)
+    values = visible_values(connection, claim, place)
+    return Question(
+        target=model.callable or model.name,
+        prompt=render(node.prompt, values),
+        system=None if node.system is None else render(node.system, values),
+        max_tokens=node.max_tokens or model.max_tokens,
+        temperature=node.temperature,
+    )
+
+
+def _item(connection: Connection, claim: Claim, scope: Scope) -> JsonValue:
+    if scope.items_of is None or scope.item is None:
+        return None
+    return read_items(connection, claim, scope.items_of)[scope.item]

@@ -1,0 +1,46 @@
+"""All Celery tasks of the house, on one screen.
+
+Each takes ids only, and does nothing when the ledger says that there is nothing to do. `replace` hands what follows
+this task in its chain or chord over to the canvas that takes its place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery, Signature, Task
+
+from mirepoix.errors import StepFailed
+from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START
+from tasks.call import call_model
+from tasks.decide import choose_route, count_votes, decide, judge_tier, spread_items
+from tasks.house import House
+from tasks.start import continue_chain, start_job
+
+
+def register_tasks(app: Celery, house: House) -> None:
+    """Give `app` the tasks; they work with what is in `house`."""
+    deciding = {ROUTE: choose_route, GATE: judge_tier, REDUCE: count_votes, EXPAND: spread_items}
+
+    @app.task(name=START)
+    def start(job_id: str) -> None:
+        start_job(house, job_id)
+
+    @app.task(name=CALL, bind=True, throws=(StepFailed,))
+    def call(task: Task[Any, Any], job_id: str, path: str) -> None:
+        _go_on_with(task, call_model(house, job_id, path))
+
+    for name, think in deciding.items():
+
+        @app.task(name=name, bind=True, throws=(StepFailed,))
+        def decision(task: Task[Any, Any], job_id: str, path: str, think: Any = think) -> None:
+            _go_on_with(task, decide(house, job_id, path, think))
+
+    @app.task(name=GO_ON, bind=True)
+    def go_on(task: Task[Any, Any], job_id: str, path: str, index: int) -> None:
+        _go_on_with(task, continue_chain(house, job_id, path, index))
+
+
+def _go_on_with(task: Task[Any, Any], canvas: Signature[Any] | None) -> None:
+    if canvas is not None:
+        task.replace(canvas)

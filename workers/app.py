@@ -1,0 +1,67 @@
+"""The Celery app of the workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+
+from mirepoix.config import ORCHESTRATE, Config
+from mirepoix.queues import EXCHANGE, all_queues
+from mirepoix.settings import Settings
+from tasks.house import House
+from tasks.registry import register_tasks
+
+LONGEST_CALL = 3600
+SOCKET: dict[str, Any] = {
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "retry_on_timeout": True,
+    "health_check_interval": 10,
+}
+
+
+def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
+    """A Celery app with the house's queues and tasks, and what its tasks share."""
+    app = Celery("mirepoix", broker=settings.broker_url, backend=settings.redis_url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        result_serializer="json",
+        accept_content=["json"],
+        task_queues=all_queues(list(config.providers)),
+        task_default_queue=ORCHESTRATE,
+        task_default_exchange=EXCHANGE.name,
+        task_default_routing_key=ORCHESTRATE,
+        task_create_missing_queues=False,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_ignore_result=True,
+        task_track_started=True,
+        task_send_sent_event=True,
+        worker_send_task_events=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_broker_options(settings),
+        result_backend_transport_options={"retry_policy": {"timeout": 5.0}},
+        redis_socket_timeout=SOCKET["socket_timeout"],
+        redis_socket_connect_timeout=SOCKET["socket_connect_timeout"],
+        redis_socket_keepalive=True,
+        redis_retry_on_timeout=True,
+        redis_backend_health_check_interval=SOCKET["health_check_interval"],
+        result_expires=LONGEST_CALL,
+    )
+    house = House(app, settings, config)
+    register_tasks(app, house)
+    return app, house
+
+
+def _broker_options(settings: Settings) -> dict[str, Any]:
+    """A message may be redelivered only after the longest call must have ended."""
+    if not settings.broker_url.startswith("redis"):
+        return {"confirm_publish": True}
+    return {"visibility_timeout": 2 * LONGEST_CALL, **SOCKET}

@@ -1,0 +1,86 @@
+"""Run one worker process for some providers' queues, or for the orchestrators'."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from contextlib import ExitStack
+
+import structlog
+
+from db.migrate import require_current
+from mirepoix.config import ORCHESTRATE, Config
+from mirepoix.errors import ConfigError
+from mirepoix.queues import queue_name
+from mirepoix.settings import Settings
+from mirepoix.strict import unknown
+from pipelines.check import check_config
+from tasks.providers import check_provider
+from workers.app import create_app
+from workers.lease import Lease
+from workers.reconciler import Reconciler
+
+ORCHESTRATE_THREADS = 8
+
+
+def run_worker(settings: Settings, config: Config, names: list[str]) -> None:
+    """Work until told to stop (SIGTERM or Ctrl-C). `names` are providers, or `orchestrate`.
+
+    Raises ConfigError when one of them cannot work, LedgerError when the database is not ready.
+    """
+    require_ready(settings, config, names)
+    configure_logging()
+    app, house = create_app(settings, config)
+    require_current(house.database)
+    queues = [ORCHESTRATE if name == ORCHESTRATE else queue_name(name) for name in names]
+    name = f"{'+'.join(names)}@{socket.gethostname()}.{os.getpid()}"
+    with ExitStack() as stack:
+        stack.enter_context(Lease(house.database, house.worker_id, name, queues))
+        if ORCHESTRATE in names:
+            stack.enter_context(Reconciler(house))
+        app.worker_main(
+            [
+                "worker",
+                "--pool=threads",
+                f"--concurrency={_threads(config, names)}",
+                f"--queues={','.join(queues)}",
+                f"--hostname={name}",
+                "--without-gossip",
+                "--without-mingle",
+                "--loglevel=WARNING",
+            ]
+        )
+
+
+def require_ready(settings: Settings, config: Config, names: list[str]) -> None:
+    """Raise ConfigError with all that keeps `names` from working: unknown providers, missing keys, bad pipelines."""
+    known = [ORCHESTRATE, *config.providers]
+    for name in names:
+        if name not in known:
+            raise ConfigError(unknown(f"provider {name!r}", name, known))
+    problems = check_config(config)
+    for name in names:
+        if name != ORCHESTRATE:
+            problems += check_provider(name, config, emulated=settings.emulator_url is not None)
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def configure_logging() -> None:
+    """One event a line on stderr: ids and numbers, never content."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _threads(config: Config, names: list[str]) -> int:
+    return sum(ORCHESTRATE_THREADS if name == ORCHESTRATE else config.providers[name].concurrency for name in names)
