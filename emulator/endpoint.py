@@ -15,11 +15,11 @@ from starlette.responses import JSONResponse, Response
 
 from emulator.answers import Mind
 from emulator.bill import Bill, Entry, usd
+from emulator.bounds import UnusableSchema
 from emulator.draws import Attempts, generator
 from emulator.latency import draw_latency
 from emulator.profiles import ModelProfile
 from emulator.replies import make_reply
-from emulator.scalars import UnusableSchema
 from emulator.settings import EmulatorSettings
 from emulator.wire import ApiError, Ask, Json, Reply, Wire
 

@@ -21,7 +21,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from emulator.answers import Answer
-from emulator.scalars import Filling, Place, UnusableSchema
+from emulator.bounds import UnusableSchema
+from emulator.scalars import Filling, Place
 from emulator.wire import Json
 
 DEEP = 8  # from here on, optional properties, items and branches that go deeper are left out

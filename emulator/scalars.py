@@ -10,8 +10,10 @@ from fractions import Fraction
 from typing import Any
 
 from emulator.answers import Answer
+from emulator.bounds import Bounds, UnusableSchema
 
 MAX_LENGTH = 100_000
+PERCENT = 100
 TITLE_WORDS = 6
 _ANSWERING = re.compile(
     r"answer|result|response|reply|label|choice|verdict|conclusion|class|task|type|category"
@@ -47,10 +49,6 @@ _PATTERNED = (
     "1.0",
     "#aabbcc",
 )
-
-
-class UnusableSchema(Exception):
-    """No instance of the schema can be made here; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +92,19 @@ class Filling:
 
     def integer(self, schema: Mapping[str, Any], place: Place) -> int:
         """A whole number within the schema's bounds: the answer's own where it fits."""
-        step = Fraction(str(schema.get("multipleOf", 1))).numerator
-        low, high = _bounds(schema)
-        first = math.ceil(_default_low(low, high) / step) * step
-        first += step if schema.get("exclusiveMinimum") == first else 0
-        last = math.floor(high) if high is not None else first + 10 * step
-        last -= 1 if schema.get("exclusiveMaximum") == last else 0
-        if last < first:
-            raise UnusableSchema("no whole number lies within its bounds.")
-        said = self._number(place, last)
-        if said is not None and said.denominator == 1 and first <= said <= last and said % step == 0:
+        bounds, step = Bounds.of(schema), Fraction(str(schema.get("multipleOf", 1))).numerator
+        said = self._number(place, in_percent=bounds.high is None or bounds.high >= PERCENT)
+        if said is not None and said % step == 0 and bounds.hold(said):
             return int(said)
-        count = (last - first) // step + 1
-        return first + (int(self.luck * min(count, 1000)) + place.index) % count * step
+        return bounds.pick_whole(step, self.luck, place.index)
 
-    def number(self, schema: Mapping[str, Any], place: Place) -> float | int:
+    def number(self, schema: Mapping[str, Any], place: Place) -> float:
         """A number within the schema's bounds; a confidence is the one the model states."""
+        bounds = Bounds.of(schema)
         if "multipleOf" in schema:
-            return self._multiple(schema, place)
-        low, high = _bounds(schema)
-        start = _default_low(low, high)
-        stop = high if high is not None else start + 10
-        if stop < start:
-            raise UnusableSchema("no number lies within its bounds.")
-        said = self._number(place, stop)
-        if said is not None and start < said < stop:
-            return float(said)
-        share = Fraction(1 + int(self.luck * 90) + place.index % 9, 100)
-        return float(start + (stop - start) * share)
+            return self._multiple(schema["multipleOf"], bounds, place)
+        said = self._number(place, in_percent=bounds.high is not None and bounds.high >= PERCENT)
+        return float(said if said is not None and bounds.hold(said) else bounds.pick(self.luck, place.index))
 
     def boolean(self, place: Place) -> bool:
         """What the answer says where it says yes or no."""
@@ -137,13 +120,11 @@ class Filling:
         start = words.index(said) if said in words else named[0] if named else int(self.luck * len(options))
         return options[(start + place.index) % len(options)]
 
-    def _multiple(self, schema: Mapping[str, Any], place: Place) -> float:
+    def _multiple(self, step: float, bounds: Bounds, place: Place) -> float:
         """A multiple that is one in floating point too: to a validator, 0.3 is no multiple of 0.1."""
-        step = schema["multipleOf"]
         unit = Fraction(str(step))
-        scaled = {key: Fraction(str(schema[key])) / unit for key in _BOUNDS if key in schema}
         for index in range(place.index, place.index + 20):
-            value = float(self.integer(scaled, Place(index=index)) * unit)
+            value = float(bounds.in_units(unit).pick_whole(1, self.luck, index) * unit)
             if (value / step).is_integer():
                 return value
         raise UnusableSchema(f"the emulator finds no multiple of {step} within its bounds.")
@@ -160,27 +141,12 @@ class Filling:
             return _numbered(self.answer.text, place.index)
         return _numbered(sentences[place.index % len(sentences)], place.index // len(sentences))
 
-    def _number(self, place: Place, limit: Fraction | int) -> Fraction | None:
-        """The number meant here: a confidence (in percent where the limit allows), or the answer's own."""
+    def _number(self, place: Place, *, in_percent: bool) -> Fraction | None:
+        """The number meant here: a confidence, or the answer's own."""
         if _CONFIDENCE.search(place.name.casefold()):
-            return Fraction(round(self.answer.confidence * 100), 1 if limit >= 100 else 100)
+            return Fraction(round(self.answer.confidence * 100), 1 if in_percent else 100)
         said = _NUMBER.fullmatch(self.answer.text.strip())
         return Fraction(said.group()) if said and place.index == 0 else None
-
-
-_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-
-
-def _bounds(schema: Mapping[str, Any]) -> tuple[Fraction | None, Fraction | None]:
-    lows = [Fraction(str(schema[key])) for key in ("minimum", "exclusiveMinimum") if key in schema]
-    highs = [Fraction(str(schema[key])) for key in ("maximum", "exclusiveMaximum") if key in schema]
-    return max(lows, default=None), min(highs, default=None)
-
-
-def _default_low(low: Fraction | None, high: Fraction | None) -> Fraction:
-    if low is not None:
-        return low
-    return high - 10 if high is not None and high < 10 else Fraction(0)
 
 
 def _numbered(text: str, repeat: int) -> str:

@@ -73,6 +73,10 @@ class EmulatorProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process as Ctrl-C would, and wait for it."""
         if self._process is not None:
             self._process.terminate()
             self._process.join()

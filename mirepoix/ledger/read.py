@@ -160,7 +160,7 @@ def _decisions(connection: Connection, job_id: str) -> dict[str, list[Decision]]
 
 
 def _calls(connection: Connection, job_id: str, steps: dict[str, Row[Any]]) -> dict[str, list[CallView]]:
-    query = select(*Attempt.__table__.c).where(Attempt.job_id == job_id)
+    query = select(*Attempt.__table__.c, Attempt.cost.label("cost")).where(Attempt.job_id == job_id)
     query = query.order_by(Attempt.path, Attempt.epoch, Attempt.number)
     found: dict[str, list[CallView]] = defaultdict(list)
     for (path, provider, model), rows in groupby(connection.execute(query), lambda row: (row.path, row.provider, row.model)):

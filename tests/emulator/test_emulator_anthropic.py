@@ -82,7 +82,10 @@ def test_a_forced_tool_that_is_cut_short_has_no_input(anthropic: httpx.Client) -
         ({"messages": "hello"}, "messages: Input should be a valid list"),
         ({"messages": user(7)}, "messages.0.content: Input should be a valid list"),
         ({"messages": [{"role": "user"}]}, "messages.0.content: Field required"),
-        ({"messages": [{"role": "boss", "content": "x"}]}, "messages.0.role: Input should be 'user' or 'assistant'"),
+        (
+            {"messages": [{"role": "boss", "content": "x"}]},
+            "messages.0.role: Input should be 'user' or 'assistant'",
+        ),
         (
             {"messages": [{"role": "system", "content": "x"}]},
             'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not "system" '
@@ -141,7 +144,10 @@ def test_a_key_may_come_as_a_bearer_token(anthropic: httpx.Client) -> None:
     assert ask(anthropic, {"x-api-key": "", "authorization": "Bearer k"}).status_code == 200
     refused = ask(anthropic, {"x-api-key": ""})
     assert refused.status_code == 401
-    assert refused.json()["error"] == {"type": "authentication_error", "message": "x-api-key header is required"}
+    assert refused.json()["error"] == {
+        "type": "authentication_error",
+        "message": "x-api-key header is required",
+    }
 
 
 def test_an_unknown_model_is_not_found(anthropic: httpx.Client) -> None:
@@ -161,4 +167,7 @@ def test_what_is_not_json_is_refused_with_the_reason(anthropic: httpx.Client) ->
 def test_a_body_that_is_too_large_is_refused(anthropic: httpx.Client) -> None:
     answer = anthropic.post(URL, content=b" " * (64 * 1024 * 1024 + 1))
     assert answer.status_code == 413
-    assert answer.json()["error"] == {"type": "request_too_large", "message": "Request exceeds the maximum size"}
+    assert answer.json()["error"] == {
+        "type": "request_too_large",
+        "message": "Request exceeds the maximum size",
+    }

@@ -94,7 +94,12 @@ def test_json_mode_gives_an_object(openai: httpx.Client) -> None:
     ("changes", "param", "code", "message"),
     [
         ({"model": ...}, None, None, "you must provide a model parameter"),
-        ({"messages": ...}, "messages", "missing_required_parameter", "Missing required parameter: 'messages'."),
+        (
+            {"messages": ...},
+            "messages",
+            "missing_required_parameter",
+            "Missing required parameter: 'messages'.",
+        ),
         (
             {"messages": []},
             "messages",
@@ -152,7 +157,12 @@ def test_json_mode_gives_an_object(openai: httpx.Client) -> None:
             "Invalid type for 'max_tokens': expected an integer, but got a string instead.",
         ),
         ({"top_k": 3}, None, None, "Unrecognized request argument supplied: top_k"),
-        ({"stream": True}, "stream", "unsupported_value", "Unsupported value: this value of 'stream' is not emulated."),
+        (
+            {"stream": True},
+            "stream",
+            "unsupported_value",
+            "Unsupported value: this value of 'stream' is not emulated.",
+        ),
         ({"n": 2}, "n", "unsupported_value", "Unsupported value: this value of 'n' is not emulated."),
         (
             {"response_format": {"type": "json_object"}},
@@ -189,7 +199,9 @@ def test_a_model_of_no_or_another_provider_is_not_found(openai: httpx.Client, na
     }
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b'{"a": NaN}', b'{"a": 1e999}', b'"\\ud800"', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"{", b"", b'{"a": NaN}', b'{"a": 1e999}', b'"\\ud800"', b"\xff", b"[" * 100_000]
+)
 def test_what_is_not_json_is_refused(openai: httpx.Client, body: bytes) -> None:
     answer = openai.post(URL, content=body)
     assert answer.status_code == 400

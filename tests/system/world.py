@@ -1,0 +1,211 @@
+"""A whole world of real processes in a temporary home: broker, emulator, workers, Flower; started and stopped by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import redis
+from sqlalchemy.engine import make_url
+
+from db.workers import read_alive
+from mirepoix import Client, Settings
+from mirepoix.ledger.engine import Database
+from mirepoix.wake import connect
+from workers.embedded import EmbeddedBroker
+from workers.stack import free_port
+
+CONFIG = Path(__file__).parent / "mirepoix.yaml"
+QUESTIONS = Path("/tmp/q/questions.jsonl")
+PATIENCE = 60.0
+
+
+@dataclass
+class World:
+    """Processes that share one home, one ledger, one broker and one emulator."""
+
+    settings: Settings
+    environ: dict[str, str]
+    database: Database
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def run(self, *arguments: str, stdin: str = "", check: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run `mirepoix <arguments>` to its end; `check` is the exit code to insist on."""
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "cli", *arguments],
+            env=self.environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            cwd=self.settings.home,
+        )
+        if check is not None:
+            assert done.returncode == check, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def lines(self, *arguments: str) -> list[dict[str, Any]]:
+        """The JSON objects that a command prints."""
+        return [json.loads(line) for line in self.run(*arguments, "--json").stdout.splitlines()]
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start `mirepoix <arguments>` in the background and call it `name`."""
+        log = (self.settings.home / f"{name}.log").open("ab")
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, "-P", "-m", "cli", *arguments],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=self.settings.home,
+        )
+        log.close()
+
+    def start_workers(self, *names: str) -> None:
+        """Start a worker for each of `names` and wait until all of them are alive."""
+        for name in names:
+            self.start(name, "worker", name)
+        for name in names:
+            self.until(partial(self._is_alive, name), f"worker {name} to start")
+
+    def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> int:
+        """End a process and wait for it; returns its exit code."""
+        process = self.processes.pop(name)
+        process.send_signal(how)
+        return process.wait(PATIENCE)
+
+    def log(self, name: str) -> str:
+        """What a process has printed so far."""
+        return (self.settings.home / f"{name}.log").read_text(errors="replace")
+
+    def bill(self) -> dict[str, Any]:
+        """The emulator's own account of what it answered."""
+        answer: dict[str, Any] = httpx.get(f"{self.settings.emulator_url}/_bill", timeout=10, trust_env=False).json()
+        return answer
+
+    def client(self) -> Client:
+        """A producer's client."""
+        return Client(self.settings)
+
+    def redis(self) -> redis.Redis:
+        """The Redis that is the broker, or stands beside it."""
+        return connect(self.settings.redis_url)
+
+    def until(self, true: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+        """Wait for something to become true, at the most `patience` seconds."""
+        deadline = time.monotonic() + patience
+        while not true():
+            for name, process in self.processes.items():
+                assert process.poll() is None, f"{name} died:\n{self.log(name)[-3000:]}"
+            assert time.monotonic() < deadline, f"waited {patience} s for {what}"
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """End everything; each process gets the chance to end well."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes.clear()
+        self.database.close()
+
+    def _is_alive(self, name: str) -> bool:
+        with self.database.read() as connection:
+            return any(worker.startswith(f"{name}@") for worker in read_alive(connection))
+
+
+@contextmanager
+def open_world(home: Path, *, time_scale: float = 0.05, config: Path = CONFIG, emulate: bool = True) -> Iterator[World]:
+    """A migrated ledger, a broker and an emulator; no worker yet."""
+    with _database(home) as database_url, _broker(home) as broker_url:
+        environ = _clean_environ() | {
+            "MIREPOIX_HOME": str(home),
+            "MIREPOIX_CONFIG": str(config),
+            "MIREPOIX_DATABASE_URL": database_url,
+            "MIREPOIX_BROKER_URL": broker_url,
+        }
+        world = World(Settings.from_env(environ), environ, Database(database_url))
+        try:
+            world.run("migrate")
+            if emulate:
+                start_emulator(world, time_scale)
+            yield world
+        finally:
+            world.close()
+
+
+def start_emulator(world: World, time_scale: float, *more: str) -> None:
+    """Start the emulator and point everything started later at it."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    knobs = ["--time-scale", str(time_scale), "--answers", str(QUESTIONS), "--bill", str(world.settings.home / "bill.sqlite3")]
+    world.start("emulator", "emulator", "--port", str(port), *knobs, *more)
+    world.until(lambda: responds(f"{url}/_health"), "the emulator")
+    world.settings = replace(world.settings, emulator_url=url)
+    world.environ["MIREPOIX_EMULATOR_URL"] = url
+
+
+def responds(url: str) -> bool:
+    """Whether an HTTP server answers there."""
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    return {key: value for key, value in environ.items() if not key.startswith(("MIREPOIX_", "OPENAI_", "ANTHROPIC_"))}
+
+
+@contextmanager
+def _database(home: Path) -> Iterator[str]:
+    """A fresh database: on the server in MIREPOIX_TEST_DATABASE_URL, else SQLite in `home`."""
+    server = os.environ.get("MIREPOIX_TEST_DATABASE_URL")
+    if not server:
+        yield f"sqlite:///{home / 'ledger.sqlite3'}"
+        return
+    name = f"test_{secrets.token_hex(6)}"
+    admin = make_url(server).set(drivername="postgresql")
+    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        try:
+            yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+@contextmanager
+def _broker(home: Path) -> Iterator[str]:
+    """An empty broker: the server in MIREPOIX_TEST_BROKER_URL, else an embedded Valkey in `home`."""
+    server = os.environ.get("MIREPOIX_TEST_BROKER_URL")
+    if server:
+        client = connect(server)
+        client.flushall()
+        client.close()
+        yield server
+        return
+    broker = EmbeddedBroker(home)
+    broker.start()
+    try:
+        yield broker.url
+    finally:
+        broker.stop()
