@@ -24,7 +24,6 @@ from mirepoix.spec import Call, Pipeline
 from mirepoix.states import JobState
 from mirepoix.views import JobView, usd_text
 from pipelines.reducers import normalise
-from workers.stack import Plan, Stack
 
 STRONG = "opus"
 BRIEF = "Answer with the answer alone, in a few words."
@@ -67,6 +66,8 @@ def demo(
     json: Json = False,
 ) -> None:
     """Run the five pipelines on real questions and documents with emulated providers: no API key, no cost."""
+    from workers.stack import Plan, Stack
+
     settings, material = _demo_settings(context.settings()), load_material()
     config = load_config(settings.config_path)
     screen.err.print("starting a broker, the emulator and a worker per provider …")

@@ -24,7 +24,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, one
 SHORT = 200
 STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
 
-out = Console(soft_wrap=True)
+WIDE = 200
+"""Columns when nobody watches: what goes to a file or a pipe is not folded to an invented screen."""
+
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, soft_wrap=True)
 
 
@@ -40,7 +43,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     table = Table(title=title, title_justify="left")
     for column in columns:
         numeric = column.split()[-1] in ("USD", "s", "%", "calls", "jobs", "tokens", "attempts", "right")
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or column == "job")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     out.print(table)

@@ -1,4 +1,7 @@
-"""`up`, `worker`, `flower`, `emulator`: run the house, or one of its rooms."""
+"""`up`, `worker`, `flower`, `emulator`: run the house, or one of its rooms.
+
+Each imports its room when it is called: the other commands would pay half a second for what they do not use.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,10 @@ from typing import Annotated
 
 import typer
 
+import mirepoix
 from cli import context, screen
 from cli.screen import Json
-from emulator import EmulatorSettings, serve
-from emulator.profiles import profiles_for
 from mirepoix.settings import masked
-from workers.flower import run_flower
-from workers.run import run_worker
-from workers.stack import Plan, Stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,6 +35,8 @@ def up(
     json: Json = False,
 ) -> None:
     """Run everything: a broker if none is configured, a worker per provider, the orchestrators, Flower. Ctrl-C ends all."""
+    from workers.stack import Plan, Stack
+
     signal.signal(signal.SIGTERM, _interrupt)
     settings = context.settings()
     known = tuple(answers) if answers else examples("questions.jsonl")
@@ -64,6 +65,8 @@ def worker(
     names: Annotated[list[str], typer.Argument(metavar="PROVIDER…", help="Providers to serve; `orchestrate` decides.")],
 ) -> None:
     """Run one worker process for the queues of some providers; start as many as you like."""
+    from workers.run import run_worker
+
     sys.path.append(os.getcwd())
     settings = context.settings()
     run_worker(settings, context.config(settings), names)
@@ -74,6 +77,8 @@ def flower(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5555,
 ) -> None:
     """Run Flower. Beyond the loopback interface it needs FLOWER_BASIC_AUTH=user:password."""
+    from workers.flower import run_flower
+
     settings = context.settings()
     basic_auth = os.environ.get("FLOWER_BASIC_AUTH") or None
     run_flower(settings, context.config(settings), host=host, port=port, basic_auth=basic_auth)
@@ -89,6 +94,9 @@ def emulator(
     port_file: Annotated[Path | None, typer.Option(help="Write the port here once it listens.")] = None,
 ) -> None:
     """Run the provider emulator: OpenAI's and Anthropic's wire formats, with the models and prices of mirepoix.yaml."""
+    from emulator import EmulatorSettings, serve
+    from emulator.profiles import profiles_for
+
     settings = context.settings()
     models = profiles_for(context.config(settings))
     known = tuple(answers) if answers is not None else examples("questions.jsonl")
@@ -97,8 +105,6 @@ def emulator(
 
 def examples(name: str) -> tuple[Path, ...]:
     """The example file `name`: beside the packages in a checkout, inside `mirepoix` in an installation."""
-    import mirepoix
-
     inside = Path(mirepoix.__file__).parent
     found = [folder / "examples" / name for folder in (inside, inside.parent) if (folder / "examples" / name).exists()]
     return tuple(found[:1])

@@ -14,14 +14,13 @@ from cli.screen import Json
 from db.migrate import migrate as run_migrations
 from db.migrate import require_current
 from db.workers import read_alive
-from mirepoix.config import Api, Config
+from mirepoix.config import Config
 from mirepoix.errors import BrokerError, ConfigError, LedgerError
 from mirepoix.ledger.engine import Database
 from mirepoix.publisher import Publisher
 from mirepoix.settings import Settings, masked
 from pipelines.check import check_config
 from pipelines.outline import outline
-from tasks.providers import check_provider
 
 FLOWER_URL = "http://127.0.0.1:5555"
 
@@ -73,6 +72,8 @@ def check(
 
 def find_problems(config: Config, *, emulated: bool) -> list[str]:
     """All that keeps `config` from working."""
+    from tasks.providers import check_provider
+
     problems = check_config(config)
     for name in config.providers:
         problems += check_provider(name, config, emulated=emulated)
@@ -134,11 +135,7 @@ def _config_problems(settings: Settings) -> list[str]:
         config = context.config(settings)
     except ConfigError as error:
         return str(error).splitlines()
-    keyed = [name for name, provider in config.providers.items() if provider.api is Api.PYTHON]
-    problems = check_config(config)
-    for name in keyed:
-        problems += check_provider(name, config, emulated=False)
-    return problems
+    return find_problems(config, emulated=True)
 
 
 def _responds(url: str) -> bool:

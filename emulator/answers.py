@@ -40,7 +40,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Mind:
+class Answerer:
     """What all models share: the questions they know of, the seed of their luck and how alike they err."""
 
     bank: QuestionBank
@@ -65,7 +65,7 @@ class Mind:
             text=_choose_option(instruction, question.question, question.task) or text,
             asked=question.question,
             confidence=stated_confidence(profile, outcome, draws),
-            sentences=tuple(statements(found.around)),
+            sentences=tuple(most_central(statements(found.around), SENTENCES)),
             states_confidence=_asks_for_confidence(instruction),
         )
 

@@ -116,8 +116,8 @@ def _refuse_system_messages(body: dict[str, Any]) -> None:
     listed = messages if isinstance(messages, list) else []
     if any(isinstance(message, dict) and message.get("role") == "system" for message in listed):
         raise invalid(
-            'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not '
-            '"system" as an input message role.'
+            'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, '
+            'not "system" as an input message role.'
         )
 
 

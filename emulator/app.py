@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from emulator.answers import Mind
+from emulator.answers import Answerer
 from emulator.anthropic import AnthropicMessages
 from emulator.bill import Bill
 from emulator.draws import Attempts
@@ -24,8 +24,8 @@ from emulator.wire import ApiError, Wire
 
 def create_app(settings: EmulatorSettings) -> Starlette:
     """The application; raises ConfigError where the answers or the bill cannot be opened."""
-    mind = Mind(load_questions(settings.answers), settings.seed, settings.error_correlation)
-    emulator = Emulator(settings, mind, Bill(settings.bill), Attempts())
+    answerer = Answerer(load_questions(settings.answers), settings.seed, settings.error_correlation)
+    emulator = Emulator(settings, answerer, Bill(settings.bill), Attempts())
     pages = _Pages(emulator)
 
     @asynccontextmanager

@@ -56,8 +56,8 @@ class Entry:
 
     `time` is when, in UTC (ISO 8601); `key_hash` the first 16 hex digits of the SHA-256 of the API key; `tag`
     the header X-Client-Request-Id; `prompt_hash` the SHA-256 of the canonical body; `attempt` how often the
-    same key had sent it before; `outcome` is `ok`, `client_gone` or the provider's name of the error;
-    `latency` the seconds that the model took, before any time scale.
+    same key had sent it before since the server started; `outcome` is `ok`, `client_gone` or the provider's
+    name of the error; `latency` the seconds that the model took, before any time scale.
     """
 
     time: str

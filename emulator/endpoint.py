@@ -13,7 +13,7 @@ from typing import NoReturn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from emulator.answers import Mind
+from emulator.answers import Answerer
 from emulator.bill import Bill, Entry, usd
 from emulator.bounds import UnusableSchema
 from emulator.draws import Attempts, generator
@@ -33,7 +33,7 @@ class Emulator:
     """What all endpoints share."""
 
     settings: EmulatorSettings
-    mind: Mind
+    answerer: Answerer
     bill: Bill
     attempts: Attempts
 
@@ -120,7 +120,7 @@ class Endpoint:
         seed = self._emulator.settings.seed
         draws = generator(seed, "request", entry.api, profile.name, entry.prompt_hash, entry.attempt)
         try:
-            reply = make_reply(ask, profile, self._emulator.mind, draws)
+            reply = make_reply(ask, profile, self._emulator.answerer, draws)
         except UnusableSchema as error:
             name = ask.json_wish.name if ask.json_wish else ""
             raise self._wire.bad_schema(name, str(error)) from error

@@ -23,8 +23,7 @@ def statements(text: str) -> list[str]:
 
 
 def most_central(sentences: Sequence[str], count: int) -> list[str]:
-    """The `count` sentences whose longer words are the most frequent in all of them, in their order in the
-    text.
+    """The `count` sentences whose longer words are the most frequent in all of them, in the text's order.
 
     A sentence scores the mean frequency of its words of four letters or more (SumBasic without redundancy
     control).

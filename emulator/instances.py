@@ -1,5 +1,4 @@
-"""Instances of JSON schemas: values that are valid by construction where that is possible, and checked
-always.
+"""Instances of JSON schemas: values valid by construction where that is possible, and always checked.
 
 Understood are objects, arrays, strings, numbers, booleans, null, enum, const, anyOf, oneOf, allOf and
 references within the schema, with the usual bounds. What cannot be met (a difficult `pattern`, a
@@ -32,10 +31,10 @@ _LEADING_DEEPER = ("$ref", "properties", "items", "anyOf", "oneOf", "allOf")
 
 
 def make_instance(schema: Json, answer: Answer, luck: float) -> Json:
-    """A value valid against `schema` (draft 2020-12) that tells `answer`; `luck` (0..1) decides what that
-    leaves open.
+    """A value valid against `schema` (draft 2020-12) that tells `answer`.
 
-    Raises UnusableSchema where the schema is not one, refers outside itself, or cannot be met here.
+    `luck` (0..1) decides what the answer leaves open. Raises UnusableSchema where the schema is not one,
+    refers outside itself, or cannot be met here.
     """
     validator = _validator(json.dumps(schema))
     try:

@@ -78,8 +78,7 @@ DEFAULT_PROFILES: Mapping[str, ModelProfile] = {
 
 
 def profiles_for(config: Config) -> Mapping[str, ModelProfile]:
-    """A profile for each configured model that is asked over HTTP, by wire name, priced as the product prices
-    it.
+    """A profile for each configured model asked over HTTP, by wire name, at the price the product uses.
 
     Raises ConfigError for a model without a known price, and for two of one wire name that differ in price or
     format, which nothing in a request would tell apart.

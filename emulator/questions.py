@@ -47,22 +47,24 @@ class Found:
 
 
 class QuestionBank:
-    """Finds known questions by their first four words, in time proportional to the prompt alone."""
+    """Finds known questions by their first four words, and of those that begin alike by their lengths."""
 
     def __init__(self, questions: Iterable[Question]) -> None:
-        self._by_prefix: defaultdict[Words, list[tuple[Words, Question]]] = defaultdict(list)
+        self._by_words: dict[Words, Question] = {}
+        self._lengths: defaultdict[Words, set[int]] = defaultdict(set)
         self._by_line: dict[Words, Question] = {}
         for question in questions:
             words = _words(question.question)
             if len(words) < PREFIX:
                 self._by_line[words] = question
             else:
-                self._by_prefix[words[:PREFIX]].append((words, question))
-        self._first_words = {prefix[0] for prefix in self._by_prefix}
+                self._by_words[words] = question
+                self._lengths[words[:PREFIX]].add(len(words))
+        self._first_words = {prefix[0] for prefix in self._lengths}
 
     def find(self, prompt: str) -> Found | None:
         """The known question that ends last in `prompt` (examples come first), the longest of several."""
-        found = self._find_within(prompt) if self._by_prefix else None
+        found = self._find_within(prompt) if self._by_words else None
         if found is None and self._by_line:
             return self._find_as_line(prompt)
         return found
@@ -73,10 +75,10 @@ class QuestionBank:
         for start, word in enumerate(words):
             if word not in self._first_words:
                 continue
-            for question_words, question in self._by_prefix.get(words[start : start + PREFIX], ()):
-                end = start + len(question_words)
-                longer = best is None or (end, -start) > (best[0], -best[1])
-                if longer and words[start:end] == question_words:
+            for length in self._lengths.get(words[start : start + PREFIX], ()):
+                end = start + length
+                question = self._by_words.get(words[start:end])
+                if question is not None and (best is None or (end, -start) > (best[0], -best[1])):
                     best = (end, start, question)
         return None if best is None else Found(best[2], _around(prompt, best[1], best[0]))
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import random
 
-from emulator.answers import Mind
+from emulator.answers import Answerer
 from emulator.instances import make_instance
 from emulator.profiles import ModelProfile
 from emulator.tokens import Ending, count_prompt_tokens, count_tokens, end
 from emulator.wire import Ask, Reply
 
 
-def make_reply(ask: Ask, profile: ModelProfile, mind: Mind, draws: random.Random) -> Reply:
+def make_reply(ask: Ask, profile: ModelProfile, answerer: Answerer, draws: random.Random) -> Reply:
     """What the model replies to `ask`; raises UnusableSchema where the JSON asked for cannot be made."""
-    answer = mind.answer(ask, profile, draws)
+    answer = answerer.answer(ask, profile, draws)
     instance, text, stop_sequences = None, answer.in_full, ask.stop_sequences
     if ask.json_wish is not None:
         instance = make_instance(ask.json_wish.schema, answer, luck=draws.random())

@@ -7,6 +7,7 @@ import os
 import socket
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -47,12 +48,18 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    with suppress(
+        KeyboardInterrupt
+    ):  # raised again by uvicorn after a clean end: Ctrl-C is how a server ends
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 @dataclass(slots=True)
 class EmulatorProcess:
-    """An emulator in a process of its own: `with EmulatorProcess(settings) as emulator: ask(emulator.url)`"""
+    """An emulator in a process of its own, running within `with EmulatorProcess(settings) as emulator: ...`.
+
+    `url` is where it listens.
+    """
 
     settings: EmulatorSettings
     url: str = ""

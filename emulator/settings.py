@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.profiles import DEFAULT_PROFILES, ModelProfile
+from mirepoix.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class EmulatorSettings:
     `time_scale` multiplies every latency (0: no waiting). `answers` are JSONL files of known questions
     (`emulator.questions`). `bill` is the SQLite file of the bill; None keeps it in memory. `models` are known
     by wire name. `require_key`, when given, is the only API key accepted. `error_correlation` (0..1) is how
-    much the models stumble over the same questions (`emulator.skill`).
+    much the models stumble over the same questions (`emulator.skill`). Raises ConfigError for a number out of
+    its range.
     """
 
     seed: int = 0
@@ -26,3 +28,9 @@ class EmulatorSettings:
     models: Mapping[str, ModelProfile] = field(default_factory=lambda: dict(DEFAULT_PROFILES))
     require_key: str | None = None
     error_correlation: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.time_scale < 0:
+            raise ConfigError(f"time_scale is {self.time_scale}; it is 0 (no waiting) or more.")
+        if not 0 <= self.error_correlation <= 1:
+            raise ConfigError(f"error_correlation is {self.error_correlation}; it lies between 0 and 1.")

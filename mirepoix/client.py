@@ -15,7 +15,6 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-import structlog
 from pydantic import JsonValue
 
 from mirepoix.config import Config
@@ -37,8 +36,6 @@ from mirepoix.wake import Ear
 MAX_INPUT_BYTES = 4_000_000
 BATCH = 500
 LOOK_INTERVAL = 1.0
-
-log = structlog.get_logger("mirepoix")
 
 
 class Client:
@@ -158,8 +155,7 @@ class Client:
     def _publish(self, job_ids: list[str]) -> bool:
         try:
             self._publisher.start(job_ids)
-        except BrokerError as error:
-            log.warning("accepted, not yet sent", jobs=len(job_ids), reason=str(error))
+        except BrokerError:
             return False
         return True
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from emulator.answers import Mind
+from emulator.answers import Answerer
 from emulator.draws import generator
 from emulator.extract import most_central, statements
 from emulator.profiles import DEFAULT_PROFILES
@@ -22,14 +22,17 @@ WRONG = ("Lyon", "Marseille", "Nice", "Lille")
 BANK = QuestionBank([Question(id="q", question=QUESTION, answer="Paris", wrong=WRONG, task="geography")])
 TEXT = (
     "The harbour of Lindau was enlarged in 1856. A lighthouse marks the entrance of the harbour. "
-    "Visitors like ice cream. The lighthouse of the harbour is the southernmost lighthouse of Germany. It rained."
+    "Visitors like ice cream. The lighthouse of the harbour is the southernmost lighthouse of Germany. "
+    "It rained."
 )
 
 
 def say(prompt: str, system: str = "", rho: float = 0.6, able: bool = True, luck: int = 0) -> str:
     messages = (Message("system", system), Message("user", prompt))
-    mind = Mind(BANK, seed=0, rho=rho)
-    answer = mind.answer(Ask(model="m", messages=messages), ABLE if able else UNABLE, generator("luck", luck))
+    answerer = Answerer(BANK, seed=0, rho=rho)
+    answer = answerer.answer(
+        Ask(model="m", messages=messages), ABLE if able else UNABLE, generator("luck", luck)
+    )
     return answer.in_full
 
 
@@ -49,7 +52,9 @@ def test_at_rho_1_all_give_the_same_wrong_answer() -> None:
 
 def test_a_question_is_answered_within_a_conversation() -> None:
     messages = (Message("user", QUESTION), Message("assistant", "Paris"), Message("user", "Are you sure?"))
-    answer = Mind(BANK, seed=0, rho=0.6).answer(Ask(model="m", messages=messages), ABLE, generator("luck"))
+    answer = Answerer(BANK, seed=0, rho=0.6).answer(
+        Ask(model="m", messages=messages), ABLE, generator("luck")
+    )
     assert answer.text == "Paris"
 
 

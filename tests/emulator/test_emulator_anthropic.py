@@ -88,12 +88,13 @@ def test_a_forced_tool_that_is_cut_short_has_no_input(anthropic: httpx.Client) -
         ),
         (
             {"messages": [{"role": "system", "content": "x"}]},
-            'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not "system" '
-            "as an input message role.",
+            'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, '
+            'not "system" as an input message role.',
         ),
         (
             {"messages": user("")},
-            "messages.0: all messages must have non-empty content except for the optional final assistant message",
+            "messages.0: all messages must have non-empty content except for the optional final assistant "
+            "message",
         ),
         (
             {"messages": user([{"type": "text", "text": ""}])},
@@ -110,7 +111,8 @@ def test_a_forced_tool_that_is_cut_short_has_no_input(anthropic: httpx.Client) -
         ({"tool_choice": {"type": "tool", "name": "x"}}, "Tool 'x' not found in provided tools"),
         (
             {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
-            "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false",
+            "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set "
+            "to false",
         ),
     ],
 )
@@ -160,7 +162,8 @@ def test_what_is_not_json_is_refused_with_the_reason(anthropic: httpx.Client) ->
     answer = anthropic.post(URL, content=b"{x")
     assert answer.status_code == 400
     assert answer.json()["error"]["message"] == (
-        "The request body is not valid JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+        "The request body is not valid JSON: Expecting property name enclosed in double quotes: "
+        "line 1 column 2 (char 1)"
     )
 
 

@@ -40,55 +40,41 @@ TREE = {
 }
 
 
-def scalars() -> st.SearchStrategy[dict[str, Any]]:
-    whole = st.integers(-50, 50)
-    return st.one_of(
-        st.builds(
-            lambda low, more: {"type": "string", "minLength": low, "maxLength": low + more},
-            st.integers(0, 40),
-            st.integers(0, 40),
-        ),
-        st.builds(
-            lambda low, more: {"type": "integer", "minimum": low, "maximum": low + more},
-            whole,
-            st.integers(0, 9),
-        ),
-        st.builds(lambda low: {"type": "integer", "exclusiveMinimum": low, "multipleOf": 3}, whole),
-        st.builds(
-            lambda low, more: {"type": "number", "minimum": low, "exclusiveMaximum": low + more},
-            whole,
-            st.floats(0.1, 5),
-        ),
-        st.builds(lambda high: {"type": "number", "maximum": high}, st.floats(-1e6, 1e6)),
-        st.builds(lambda low: {"type": "number", "minimum": low, "multipleOf": 0.25}, whole),
-        st.sampled_from(
-            [{"type": "boolean"}, {"type": "null"}, {"type": ["null", "string"]}, {}, {"const": {"a": [1]}}]
-        ),
-        st.builds(
-            lambda options: {"enum": options},
-            st.lists(st.one_of(st.text(max_size=5), st.integers(), st.none()), min_size=1),
-        ),
-        st.builds(
-            lambda form: {"type": "string", "format": form},
-            st.sampled_from(["date", "date-time", "email", "uuid", "uri"]),
-        ),
-    )
+whole = st.integers(-50, 50)
+few = st.integers(0, 3)
+text_formats = st.sampled_from(["date", "date-time", "email", "uuid", "uri"])
+scalars = st.one_of(
+    st.builds(lambda low, more: {"type": "string", "minLength": low, "maxLength": low + 9 * more}, few, few),
+    st.builds(lambda low, more: {"type": "integer", "minimum": low, "maximum": low + more}, whole, few),
+    st.builds(lambda low: {"type": "integer", "exclusiveMinimum": low, "multipleOf": 3}, whole),
+    st.builds(lambda low, more: {"minimum": low, "exclusiveMaximum": low + more}, whole, st.floats(0.1, 5)),
+    st.builds(lambda high: {"type": "number", "maximum": high}, st.floats(-1e6, 1e6)),
+    st.builds(lambda low: {"type": "number", "minimum": low, "multipleOf": 0.25}, whole),
+    st.sampled_from(
+        [{"type": "boolean"}, {"type": "null"}, {"type": ["null", "string"]}, {}, {"const": [1]}]
+    ),
+    st.builds(
+        lambda options: {"enum": options}, st.lists(st.text(max_size=5) | whole | st.none(), min_size=1)
+    ),
+    st.builds(lambda form: {"type": "string", "format": form}, text_formats),
+)
 
 
 def containers(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    properties = st.dictionaries(
-        st.sampled_from(["answer", "summary", "confidence", "key_points", "n"]), inner, max_size=4
-    )
+    names = st.sampled_from(["answer", "summary", "confidence", "key_points", "n"])
+    properties = st.dictionaries(names, inner, max_size=4)
     return st.one_of(
         st.builds(lambda of: {**STRICT, "properties": of, "required": list(of)}, properties),
-        st.builds(lambda of: {"type": "object", "properties": of, "required": list(of)[:1], "maxProperties": 2}, properties),
-        st.builds(lambda of, low, more: {"type": "array", "items": of, "minItems": low, "maxItems": low + more}, inner, st.integers(0, 3), st.integers(0, 3)),
+        st.builds(lambda of: {"properties": of, "required": list(of)[:1], "maxProperties": 2}, properties),
+        st.builds(
+            lambda of, low, more: {"items": of, "minItems": low, "maxItems": low + more}, inner, few, few
+        ),
         st.builds(lambda one, other: {"anyOf": [one, other]}, inner, inner),
-        st.builds(lambda of: {"$defs": {"part": of}, "type": "array", "prefixItems": [of], "items": False}, inner),
-    )  # fmt: skip
+        st.builds(lambda of: {"type": "array", "prefixItems": [of], "items": False}, inner),
+    )
 
 
-schemas = st.recursive(scalars(), containers, max_leaves=12)
+schemas = st.recursive(scalars, containers, max_leaves=12)
 
 
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
@@ -219,8 +205,8 @@ def test_anthropic_answers_in_the_schema(anthropic: httpx.Client) -> None:
         ),
         (
             {**STRICT, "properties": {"a": {**STRICT, "properties": {"b": {}}}}, "required": ["a"]},
-            "In context=('properties', 'a'), 'required' is required to be supplied and to be an array including every "
-            "key in properties. Missing 'b'.",
+            "In context=('properties', 'a'), 'required' is required to be supplied and to be an array "
+            "including every key in properties. Missing 'b'.",
         ),
         (
             {

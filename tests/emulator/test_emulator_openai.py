@@ -104,7 +104,8 @@ def test_json_mode_gives_an_object(openai: httpx.Client) -> None:
             {"messages": []},
             "messages",
             "empty_array",
-            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, "
+            "but got an empty array instead.",
         ),
         (
             {"messages": "hello"},
@@ -168,7 +169,8 @@ def test_json_mode_gives_an_object(openai: httpx.Client) -> None:
             {"response_format": {"type": "json_object"}},
             "messages",
             None,
-            "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of type "
+            "'json_object'.",
         ),
         (
             {"response_format": {"type": "json_schema"}},

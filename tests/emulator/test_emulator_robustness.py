@@ -26,8 +26,8 @@ PARTS: dict[str, Any] = {
 }
 FIELDS = (
     "model messages max_tokens max_completion_tokens temperature stop stop_sequences stream response_format "
-    "json_schema schema name strict output_config format tools tool_choice input_schema system thinking role content "
-    "type text properties items required $ref anyOf enum"
+    "json_schema schema name strict output_config format tools tool_choice input_schema system thinking "
+    "role content type text properties items required $ref anyOf enum"
 ).split()
 shaped = st.recursive(
     st.one_of(json_values, st.sampled_from(["gpt-4", "claude-haiku-4-5", "x", "json", 5])),

@@ -26,8 +26,13 @@ FLOOR = 300  # requests a second; on an idle machine it is more than ten times t
 def request_bytes(number: int) -> bytes:
     messages = [{"role": "user", "content": f"What is the capital of France? {number}"}]
     body = json.dumps({"model": "gpt-4", "messages": messages}).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-length: {len(body)}"
-    return head.encode() + b"\r\n\r\n" + body
+    head = [
+        "POST /v1/chat/completions HTTP/1.1",
+        "host: x",
+        "authorization: Bearer k",
+        f"content-length: {len(body)}",
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body
 
 
 async def ask_in_turn(port: int, numbers: range) -> int:
@@ -124,6 +129,13 @@ def test_a_taken_port_is_named() -> None:
             serve(EmulatorSettings(), port=port)
 
 
+def test_a_setting_out_of_its_range_is_named() -> None:
+    with pytest.raises(ConfigError, match="time_scale is -1"):
+        EmulatorSettings(time_scale=-1)
+    with pytest.raises(ConfigError, match=r"error_correlation is 1\.1"):
+        EmulatorSettings(error_correlation=1.1)
+
+
 def test_a_bill_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="the bill .* cannot be opened"):
+    with pytest.raises(ConfigError, match=r"the bill .* cannot be opened"):
         serve(EmulatorSettings(bill=tmp_path / "no" / "such" / "folder.db"))

@@ -58,6 +58,10 @@ class World:
             assert done.returncode == check, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
+    def run_with(self, environ: dict[str, str], *arguments: str, check: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """As `run`, with some variables changed."""
+        return replace(self, environ=self.environ | environ).run(*arguments, check=check)
+
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
         """The JSON objects that a command prints."""
         return [json.loads(line) for line in self.run(*arguments, "--json").stdout.splitlines()]
