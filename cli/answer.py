@@ -40,7 +40,8 @@ def submit(
     text: Annotated[str | None, typer.Argument(help="The input; left out: standard input.")] = None,
     file: Annotated[Path | None, typer.Option("--file", help="Read the input from this file.")] = None,
     jsonl: Annotated[
-        Path | None, typer.Option("--jsonl", help="Many jobs: a line each, a JSON text or {input, tenant?, key?, task?}.")
+        Path | None,
+        typer.Option("--jsonl", help="Many jobs: a line each, a JSON text or {input, tenant?, key?, task?}."),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer.")] = False,
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at the most.")] = None,
@@ -91,11 +92,11 @@ def route(
 
 def explain_routes(spec: Pipeline, text: str, task: str | None) -> list[dict[str, Any]]:
     """What each route of `spec` that sees the job's input would choose; others wait for answers, and say so."""
-    explained: list[dict[str, Any]] = []
-    for place in walk(spec):
-        if isinstance(place.node, Route):
-            explained.append({"path": place.path, **_explain(place, place.node, text, task)})
-    return explained
+    return [
+        {"path": place.path, **_explain(place, place.node, text, task)}
+        for place in walk(spec)
+        if isinstance(place.node, Route)
+    ]
 
 
 def _explain(place: Place, node: Route, text: str, task: str | None) -> dict[str, Any]:

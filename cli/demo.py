@@ -1,4 +1,4 @@
-"""`demo`: real questions and documents through all five pipelines, and beside them the same on the strong model alone."""
+"""`demo`: real questions and documents through five pipelines, and the same on the strong model alone."""
 
 from __future__ import annotations
 
@@ -227,5 +227,3 @@ With API keys:  the same without --emulate.""",
         markup=False,
         highlight=False,
     )
-
-

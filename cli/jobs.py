@@ -83,7 +83,8 @@ def costs(
             screen.print_json({**asdict(row), "by": by, "cost_usd": usd_text(row.cost_usd)})
         return
     rows = [
-        (row.group, str(row.attempts), str(row.input_tokens), str(row.output_tokens), usd_text(row.cost_usd)) for row in sums
+        (row.group, str(row.attempts), str(row.input_tokens), str(row.output_tokens), usd_text(row.cost_usd))
+        for row in sums
     ]
     screen.print_table([by.value, "attempts", "input tokens", "output tokens", "USD"], rows)
 

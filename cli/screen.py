@@ -33,7 +33,9 @@ err = Console(stderr=True, soft_wrap=True)
 
 def print_json(value: BaseModel | dict[str, Any]) -> None:
     """One object on one line."""
-    line = value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value, ensure_ascii=False, default=str)
+    line = (
+        value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value, ensure_ascii=False, default=str)
+    )
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -43,7 +45,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     table = Table(title=title, title_justify="left")
     for column in columns:
         numeric = column.split()[-1] in ("USD", "s", "%", "calls", "jobs", "tokens", "attempts", "right")
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or column == "job")
+        table.add_column(
+            column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or column == "job"
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     out.print(table)
@@ -57,7 +61,10 @@ def print_job(view: JobView) -> None:
     if view.error:
         out.print(Text(view.error, style="red"))
     models = ", ".join(view.models) or "no model"
-    out.print(Text(f"{view.job} ").append(state), Text(f"{models} · {view.calls} calls · {usd(view)} · {view.latency_s:.2f} s"))
+    out.print(
+        Text(f"{view.job} ").append(state),
+        Text(f"{models} · {view.calls} calls · {usd(view)} · {view.latency_s:.2f} s"),
+    )
 
 
 def print_trace(trace: TraceView) -> None:

@@ -34,7 +34,7 @@ def up(
     flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Flower's port; 0: no Flower.")] = 5555,
     json: Json = False,
 ) -> None:
-    """Run everything: a broker if none is configured, a worker per provider, the orchestrators, Flower. Ctrl-C ends all."""
+    """Run everything: broker (if none is configured), a worker per provider, orchestrators, Flower. Ctrl-C ends all."""
     from workers.stack import Plan, Stack
 
     signal.signal(signal.SIGTERM, _interrupt)
@@ -67,7 +67,7 @@ def worker(
     """Run one worker process for the queues of some providers; start as many as you like."""
     from workers.run import run_worker
 
-    sys.path.append(os.getcwd())
+    sys.path.append(str(Path.cwd()))
     settings = context.settings()
     run_worker(settings, context.config(settings), names)
 

@@ -52,7 +52,9 @@ def template() -> str:
 
 
 def check(
-    emulate: Annotated[bool, typer.Option("--emulate", help="Check for use with the emulator: no API keys needed.")] = False,
+    emulate: Annotated[
+        bool, typer.Option("--emulate", help="Check for use with the emulator: no API keys needed.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check the configuration: names, templates, prices, API keys; say what each pipeline compiles to."""
@@ -106,7 +108,9 @@ def doctor(json: Json = False) -> None:
     if json:
         screen.print_json(report)
     else:
-        rows = [(key, "\n".join(value) if isinstance(value, list) else str(value or "-")) for key, value in report.items()]
+        rows = [
+            (key, "\n".join(value) if isinstance(value, list) else str(value or "-")) for key, value in report.items()
+        ]
         screen.print_table(["what", "found"], rows)
     raise typer.Exit(1 if problems else 0)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from db.locks import lock_job
 from db.steps import OPEN, OVERDUE, Claim, add_steps
@@ -63,7 +63,12 @@ def fail_step(connection: Connection, claim: Claim, kind: ErrorKind, message: st
 
 
 def spawn_steps(
-    connection: Connection, claim: Claim, children: Sequence[PlannedStep], providers: Mapping[str, str], *, waits_for: int
+    connection: Connection,
+    claim: Claim,
+    children: Sequence[PlannedStep],
+    providers: Mapping[str, str],
+    *,
+    waits_for: int,
 ) -> bool:
     """Add steps below a claimed one, which then waits for `waits_for` of them; False when the claim has lapsed."""
     if not holds(connection, claim):
@@ -143,7 +148,7 @@ def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
     step = wave.connection.execute(
         update(Step)
         .where(Step.job_id == wave.job_id, Step.path == path)
-        .values(missing=Step.missing - 1, driven=or_(Step.driven, driven))
+        .values(missing=Step.missing - 1, **({"driven": True} if driven else {}))
         .returning(Step.missing, Step.kind, Step.driven, Step.provider, Step.model, Step.state)
     ).one()
     decides = step.kind != "chain" and not (step.kind == "route" and step.state == StepState.RUNNING)
@@ -178,7 +183,12 @@ def _end_with_root(wave: _Wave, step: Row[Any]) -> None:
 
 
 def _end_job(
-    connection: Connection, job_id: str, state: JobState, output_hash: str | None, kind: ErrorKind | None, error: str | None
+    connection: Connection,
+    job_id: str,
+    state: JobState,
+    output_hash: str | None,
+    kind: ErrorKind | None,
+    error: str | None,
 ) -> None:
     connection.execute(
         update(Job)

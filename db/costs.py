@@ -62,7 +62,7 @@ def sum_costs(connection: Connection, by: CostBy) -> list[CostRow]:
     ]
 
 
-def _key(by: CostBy) -> ColumnElement[object]:
+def _key(by: CostBy) -> ColumnElement[str]:
     match by:
         case CostBy.MODEL:
             return Attempt.model.expression

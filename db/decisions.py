@@ -47,7 +47,11 @@ def record_decision(connection: Connection, claim: Claim, decision: Decision) ->
 
 def read_below(connection: Connection, job_id: str, path: str) -> list[Below]:
     """The steps right below `path`, in order."""
-    last = select(func.max(Attempt.id)).where(Attempt.job_id == job_id, Attempt.error_kind.is_(None)).group_by(Attempt.path)
+    last = (
+        select(func.max(Attempt.id))
+        .where(Attempt.job_id == job_id, Attempt.error_kind.is_(None))
+        .group_by(Attempt.path)
+    )
     reasons = dict(
         connection.execute(select(Attempt.path, Attempt.finish_reason).where(Attempt.id.in_(last))).tuples().all()
     )

@@ -47,7 +47,7 @@ def read_version(connection: Connection, job_id: str) -> str:
 
 
 def begin_job(connection: Connection, job_id: str) -> str | None:
-    """Move the job from queued to running and give its version; None when it was not queued (a duplicate, or cancelled)."""
+    """Move the job from queued to running and give its version; None when it was not queued (a duplicate)."""
     if lock_job(connection, job_id) is not JobState.QUEUED:
         return None
     begun = update(Job).where(Job.id == job_id).values(state=JobState.RUNNING, started_at=now(), due_at=None)
@@ -115,7 +115,9 @@ def claim_step(connection: Connection, job_id: str, path: str, holder: str) -> C
     )
 
 
-def release_step(connection: Connection, claim: Claim, *, model: str | None = None, provider: str | None = None) -> bool:
+def release_step(
+    connection: Connection, claim: Claim, *, model: str | None = None, provider: str | None = None
+) -> bool:
     """Hand a claimed step back undone, to another `model` where one is given; False when the claim has lapsed."""
     values = {"model": model, "provider": provider} if model is not None else {}
     released = connection.execute(

@@ -77,9 +77,7 @@ class Answerer:
         tempting = wrong[int(shared.random() * len(wrong))]
         return tempting if draws.random() < self.rho else wrong[int(draws.random() * len(wrong))]
 
-    def _answer_unknown(
-        self, prompt: str, system: str, profile: ModelProfile, draws: random.Random
-    ) -> Answer:
+    def _answer_unknown(self, prompt: str, system: str, profile: ModelProfile, draws: random.Random) -> Answer:
         instruction = f"{system}\n{prompt}"
         found = statements(prompt)
         option = _choose_option(instruction, prompt, None)
@@ -128,6 +126,4 @@ def _summary(sentences: Sequence[str], instruction: str) -> str | None:
 def _not_known(prompt: str) -> str:
     asked = " ".join(prompt.split())
     shown = asked if len(asked) <= _QUOTED else f"{asked[:_QUOTED]}…"
-    return (
-        f'The emulator does not know an answer to "{shown}".' if asked else "The emulator was asked nothing."
-    )
+    return f'The emulator does not know an answer to "{shown}".' if asked else "The emulator was asked nothing."

@@ -141,18 +141,14 @@ def _json_wish(request: MessagesRequest) -> JsonWish | None:
     schema, name = request.output_config.format.schema_, "output_config.format.schema"
     for _, each in objects_in(schema):
         if each.get("additionalProperties") is not False:
-            raise invalid(
-                f"{name}: For 'object' type, 'additionalProperties' must be explicitly set to false"
-            )
+            raise invalid(f"{name}: For 'object' type, 'additionalProperties' must be explicitly set to false")
     return JsonWish(schema, name=name)
 
 
 def _chosen_tool(tools: list[Tool], name: str | None) -> Tool:
     chosen = next((tool for tool in tools if name is None or tool.name == name), None)
     if chosen is None:
-        raise invalid(
-            "tools: Field required" if name is None else f"Tool '{name}' not found in provided tools"
-        )
+        raise invalid("tools: Field required" if name is None else f"Tool '{name}' not found in provided tools")
     if chosen.input_schema is None:
         raise invalid(f"tool_choice: the tool {chosen.name!r} of the server itself is not emulated")
     return chosen

@@ -15,8 +15,19 @@ VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")
 WITHOUT_SAMPLING = "2026-10-21"
 SAMPLING = ("temperature", "top_p", "top_k")
 UNREAD = frozenset(
-    "cache_control container context_management diagnostics inference_geo mcp_servers metadata service_tier "
-    "speed user_profile_id workspace_id".split()
+    [
+        "cache_control",
+        "container",
+        "context_management",
+        "diagnostics",
+        "inference_geo",
+        "mcp_servers",
+        "metadata",
+        "service_tier",
+        "speed",
+        "user_profile_id",
+        "workspace_id",
+    ]
 )
 """Parameters of the real API (anthropic 2.13) that change nothing here."""
 
@@ -132,9 +143,7 @@ def _check_content(request: MessagesRequest) -> None:
         texts = [part.text for part in message.content if isinstance(part, TextPart)]
         if "" in texts:
             raise invalid("messages: text content blocks must be non-empty")
-        if any(not text.strip() for text in texts) or (
-            message.content and text_of(message.content).isspace()
-        ):
+        if any(not text.strip() for text in texts) or (message.content and text_of(message.content).isspace()):
             raise invalid("messages: text content blocks must contain non-whitespace text")
 
 

@@ -164,18 +164,13 @@ class Bill:
             billed[tag] += paid
             spent[tag] += Decimal(cost) * count
         by_tag = {tag: TagTotal(billed[tag], usd(cost)) for tag, cost in spent.items() if tag is not None}
-        return Total(
-            calls, billed.total(), input_tokens, output_tokens, usd(sum(spent.values(), Decimal(0))), by_tag
-        )
+        return Total(calls, billed.total(), input_tokens, output_tokens, usd(sum(spent.values(), Decimal(0))), by_tag)
 
     def _read_rows(self, tag: str | None) -> list[dict[str, Any]]:
         where, values = ("WHERE tag = ?", (tag,)) if tag is not None else ("", ())
         found = self._connection.execute(f"SELECT * FROM bill {where} ORDER BY seq", values)
         names = [column[0] for column in found.description]
-        return [
-            {**dict(zip(names, row, strict=True)), "billed": bool(row[names.index("billed")])}
-            for row in found
-        ]
+        return [{**dict(zip(names, row, strict=True)), "billed": bool(row[names.index("billed")])} for row in found]
 
 
 def usd(amount: Decimal) -> str:

@@ -99,9 +99,7 @@ class Endpoint:
         """The body, and the entry with the hash of its canonical form (sorted keys, no white space)."""
         try:
             body = json.loads(raw, parse_constant=_refuse_constant)
-            canonical = json.dumps(
-                body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-            )
+            canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
             prompt_hash = _sha256(canonical.encode())
         except (ValueError, RecursionError) as error:
             raise self._wire.not_json(str(error)) from error

@@ -11,7 +11,7 @@ LONG_LINE = 60  # scanned text often has no full stops; a heading is shorter
 _BOUNDARY = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])|\n")
 _WORD = re.compile(r"\w{4,}")
 _INSTRUCTION = re.compile(
-    r"(summari[sz]e|write|list|give|extract|explain|answer|describe|return|state|you are)\b", re.I
+    r"(summari[sz]e|write|list|give|extract|explain|answer|describe|return|state|you are)\b", re.IGNORECASE
 )
 _ENDS = (".", "!", "\u3002", "\uff01")  # the last two are the full-width full stop and exclamation mark
 

@@ -159,11 +159,7 @@ class _Builder:
     def _array(self, schema: Mapping[str, Any], place: Place) -> list[Json]:
         first, items = schema.get("prefixItems", []), schema.get("items", True)
         least = schema.get("minItems", 0)
-        wanted = (
-            least
-            if place.depth >= DEEP
-            else max(least, len(first) or len(self._filling.answer.sentences) or 1)
-        )
+        wanted = least if place.depth >= DEEP else max(least, len(first) or len(self._filling.answer.sentences) or 1)
         wanted = min(wanted, schema.get("maxItems", wanted), len(first) if items is False else wanted)
         value: list[Json] = []
         for index in range(wanted * 2 if schema.get("uniqueItems") else wanted):

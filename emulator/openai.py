@@ -78,9 +78,7 @@ class OpenAIChat:
 
     def write_error(self, error: ApiError, request_id: str) -> Json:
         """The error object, always of four keys."""
-        return {
-            "error": {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}
-        }
+        return {"error": {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}}
 
     def request_id(self) -> str:
         """What `x-request-id` says."""
@@ -178,9 +176,7 @@ def _check_strict(asked: JsonSchema) -> None:
         if schema.get("additionalProperties") is not False:
             text = f"In context={path!r}, 'additionalProperties' is required to be supplied and to be false."
             raise OpenAIChat().bad_schema(asked.name, text)
-        missing = next(
-            (name for name in schema.get("properties", {}) if name not in schema.get("required", ())), None
-        )
+        missing = next((name for name in schema.get("properties", {}) if name not in schema.get("required", ())), None)
         if missing is not None:
             text = (
                 f"In context={path!r}, 'required' is required to be supplied and to be an array including "

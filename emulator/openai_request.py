@@ -16,10 +16,34 @@ from emulator.wire import ApiError, Json
 
 INVALID_REQUEST = "invalid_request_error"
 UNREAD = frozenset(
-    "audio frequency_penalty function_call functions logit_bias logprobs metadata modalities moderation "
-    "parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_options "
-    "prompt_cache_retention reasoning_effort safety_identifier seed service_tier store stream_options tools "
-    "top_logprobs user verbosity web_search_options".split()
+    [
+        "audio",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "metadata",
+        "modalities",
+        "moderation",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning_effort",
+        "safety_identifier",
+        "seed",
+        "service_tier",
+        "store",
+        "stream_options",
+        "tools",
+        "top_logprobs",
+        "user",
+        "verbosity",
+        "web_search_options",
+    ]
 )
 """Parameters of the real API (openai 3.57) that change nothing here."""
 
@@ -88,9 +112,7 @@ def read_chat_request(body: Json) -> ChatRequest:
         request = ChatRequest.model_validate(body)
     except ValidationError as error:
         raise _describe(error.errors()[0]) from error
-    unknown = next(
-        (name for name in body if name not in ChatRequest.model_fields and name not in UNREAD), None
-    )
+    unknown = next((name for name in body if name not in ChatRequest.model_fields and name not in UNREAD), None)
     if unknown is not None:
         raise _invalid(f"Unrecognized request argument supplied: {unknown}", None, None)
     for index, message in enumerate(request.messages):
@@ -115,9 +137,7 @@ def _describe(problem: ErrorDetails) -> ApiError:
         return _invalid(f"Invalid '{param}': {text}", param, "empty_array")
     if kind == "literal_error":
         supported = problem["ctx"]["expected"].replace(" or ", ", and ")
-        return _invalid(
-            f"Invalid value: '{given}'. Supported values are: {supported}.", param, "invalid_value"
-        )
+        return _invalid(f"Invalid value: '{given}'. Supported values are: {supported}.", param, "invalid_value")
     if kind in ("greater_than_equal", "less_than_equal"):
         return _out_of_bounds(problem, param)
     expected = _EXPECTED.get(kind, "a different value")
@@ -134,9 +154,7 @@ def _out_of_bounds(problem: ErrorDetails, param: str) -> ApiError:
     number = "integer" if param in ("max_tokens", "max_completion_tokens", "n") else "decimal"
     side, sign = ("below minimum", ">=") if low else ("above maximum", "<=")
     text = f"{number} {side} value. Expected a value {sign} {limit:g}, but got {problem['input']} instead."
-    return _invalid(
-        f"Invalid '{param}': {text}", param, f"{number}_{'below_min' if low else 'above_max'}_value"
-    )
+    return _invalid(f"Invalid '{param}': {text}", param, f"{number}_{'below_min' if low else 'above_max'}_value")
 
 
 def _missing(param: str) -> ApiError:

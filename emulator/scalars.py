@@ -15,9 +15,7 @@ from emulator.bounds import Bounds, UnusableSchema
 MAX_LENGTH = 100_000
 PERCENT = 100
 TITLE_WORDS = 6
-_ANSWERING = re.compile(
-    r"answer|result|response|reply|label|choice|verdict|conclusion|class|task|type|category"
-)
+_ANSWERING = re.compile(r"answer|result|response|reply|label|choice|verdict|conclusion|class|task|type|category")
 _ASKING = re.compile(r"question|query|input|prompt")
 _CONFIDENCE = re.compile(r"confidence|certainty|probability")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -61,9 +59,7 @@ class Place:
 
     def below(self, name: str | None = None, index: int | None = None) -> Place:
         """The place of a property or an item of the value at this place."""
-        return Place(
-            self.name if name is None else name, self.index if index is None else index, self.depth + 1
-        )
+        return Place(self.name if name is None else name, self.index if index is None else index, self.depth + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,10 @@ from mirepoix.errors import ConfigError, MirepoixError
 
 START_SECONDS = 30
 GRACE_SECONDS = 5
-KEEP_ALIVE_SECONDS = (
-    75  # longer than clients keep a connection in their pools, so that they are the ones to close it
-)
+KEEP_ALIVE_SECONDS = 75  # longer than clients keep a connection in their pools, so that they are the ones to close it
 
 
-def serve(
-    settings: EmulatorSettings, host: str = "127.0.0.1", port: int = 0, *, port_file: Path | None = None
-) -> None:
+def serve(settings: EmulatorSettings, host: str = "127.0.0.1", port: int = 0, *, port_file: Path | None = None) -> None:
     """Serve until SIGINT or SIGTERM; prints nothing.
 
     Port 0 takes a free one. Once the socket listens, its port is written to `port_file`, atomically. Raises
@@ -48,9 +44,7 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    with suppress(
-        KeyboardInterrupt
-    ):  # raised again by uvicorn after a clean end: Ctrl-C is how a server ends
+    with suppress(KeyboardInterrupt):  # raised again by uvicorn after a clean end: Ctrl-C is how a server ends
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -70,9 +64,7 @@ class EmulatorProcess:
             port_file = Path(folder) / "port"
             # Spawned, not forked: a fork would take over the caller's locks in whatever state they are.
             context = multiprocessing.get_context("spawn")
-            self._process = context.Process(
-                target=serve, args=(self.settings,), kwargs={"port_file": port_file}
-            )
+            self._process = context.Process(target=serve, args=(self.settings,), kwargs={"port_file": port_file})
             self._process.start()
             self.url = f"http://127.0.0.1:{_read_port(port_file, self._process)}"
         return self

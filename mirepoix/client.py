@@ -1,9 +1,9 @@
 """Submit jobs and get their answers.
 
-    from mirepoix import Client
+from mirepoix import Client
 
-    with Client() as client:
-        print(client.submit("ask", "What is the capital of France?").result(timeout=30))
+with Client() as client:
+    print(client.submit("ask", "What is the capital of France?").result(timeout=30))
 """
 
 from __future__ import annotations
@@ -124,11 +124,21 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
-    async def asubmit(self, pipeline: str | Pipeline, input: JsonValue, *, tenant: str = "default", key: str | None = None,
-                      task: str | None = None, wait_broker: bool = True) -> Handle:
+    async def asubmit(
+        self,
+        pipeline: str | Pipeline,
+        input: JsonValue,
+        *,
+        tenant: str = "default",
+        key: str | None = None,
+        task: str | None = None,
+        wait_broker: bool = True,
+    ) -> Handle:
         """As `submit`, without blocking the event loop."""
         return await asyncio.to_thread(
             self.submit, pipeline, input, tenant=tenant, key=key, task=task, wait_broker=wait_broker
@@ -197,7 +207,7 @@ class Handle:
         return next(self._client.as_ended([self], timeout))
 
     def result(self, timeout: float | None = None) -> JsonValue:
-        """Wait for the output. Raises JobFailed when the job failed or was cancelled, ResultTimeout when it takes longer."""
+        """Wait for the output. Raises JobFailed when it failed or was cancelled, ResultTimeout when it takes longer."""
         view = self.wait(timeout)
         if view.state is not JobState.SUCCEEDED:
             reason = f": {view.error}" if view.error else ""

@@ -107,12 +107,14 @@ class Config(Strict):
 
     providers: dict[Name, Provider] = Field(min_length=1)
     models: Annotated[dict[Name, Model], AfterValidator(_fill_wire_names)] = Field(min_length=1)
-    pipelines: dict[Name, Pipeline] = {}
+    pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
         if ORCHESTRATE in self.providers:
-            raise Misplaced(f"{ORCHESTRATE!r} is the name of the house's own queue; choose another.", "providers", ORCHESTRATE)
+            raise Misplaced(
+                f"{ORCHESTRATE!r} is the name of the house's own queue; choose another.", "providers", ORCHESTRATE
+            )
         for key, model in self.models.items():
             self._check_model(key, model)
         for name, spec in self.pipelines.items():
@@ -121,7 +123,9 @@ class Config(Strict):
 
     def _check_model(self, key: str, model: Model) -> None:
         if model.provider not in self.providers:
-            raise Misplaced(unknown(f"provider {model.provider!r}", model.provider, self.providers), "models", key, "provider")
+            raise Misplaced(
+                unknown(f"provider {model.provider!r}", model.provider, self.providers), "models", key, "provider"
+            )
         in_process = self.providers[model.provider].api is Api.PYTHON
         if in_process != (model.callable is not None):
             need = "needs callable: module:function" if in_process else "takes no callable"

@@ -93,7 +93,7 @@ def walk(spec: Pipeline) -> Iterator[Place]:
 
 
 def location(place: Place) -> tuple[str | int, ...]:
-    """The keys and indices that lead from the top of the pipeline to `place` as YAML may spell them, or more of them."""
+    """The keys and indices that lead from the top of the pipeline to `place`, as YAML may spell them, or more."""
     if place.parent is None:
         return ()
     kind = place.parent.node.kind

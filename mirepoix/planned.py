@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step to be written. `missing` counts the steps it waits for, `feeds` are the paths of those that wait for it."""
+    """A step to be written. `missing` counts the steps it waits for, `feeds` are the paths that wait for it."""
 
     path: str
     kind: str

@@ -20,7 +20,7 @@ MILLION = Decimal(1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call. `input` counts all prompt tokens; `cached` and `cache_write` are the parts of it priced apart.
+    """Tokens of one call. `input` counts all prompt tokens; `cached` and `cache_write` are parts of it.
 
     `output` counts everything billed as output, reasoning included. `estimated` marks counts that the provider did
     not report and that were estimated from the text.
@@ -71,4 +71,6 @@ def _by_table(name: str, api: Api, usage: Usage) -> Decimal:
     try:
         return genai_prices.calc_price(counts, name, provider_id=api.value).total_price
     except LookupError as error:
-        raise ConfigError(f"no published price is known for {name!r}; give it one: price: {{input: …, output: …}}.") from error
+        raise ConfigError(
+            f"no published price is known for {name!r}; give it one: price: {{input: …, output: …}}."
+        ) from error

@@ -23,6 +23,7 @@ class Publisher:
         self._url = settings.broker_url
         self._app = Celery("mirepoix-producer", broker=settings.broker_url, set_as_current=False)
         self._app.conf.update(
+            task_queues=[queue(ORCHESTRATE)],
             task_serializer="json",
             accept_content=["json"],
             task_ignore_result=True,
@@ -39,7 +40,7 @@ class Publisher:
                     self._app.send_task(
                         START,
                         args=[job_id],
-                        queue=queue(ORCHESTRATE),
+                        queue=ORCHESTRATE,
                         producer=producer,
                         argsrepr=f"({job_id})",
                         kwargsrepr="{}",

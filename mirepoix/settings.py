@@ -80,6 +80,6 @@ def _database_url(given: str | None, home: Path) -> str:
 def _redis_url(given: str | None, broker_url: str) -> str:
     if given:
         return given
-    if broker_url.split("://")[0] in REDIS_SCHEMES:
+    if broker_url.split("://", maxsplit=1)[0] in REDIS_SCHEMES:
         return broker_url
     raise ConfigError("this broker keeps no results: set MIREPOIX_REDIS_URL to a Redis or Valkey beside it.")

@@ -50,7 +50,7 @@ class _Node(Strict):
 
 
 class Call(_Node):
-    """One question to one model. `prompt` and `system` are sandboxed Jinja2 templates; `max_tokens` bounds the answer."""
+    """One question to one model. `prompt` and `system` are sandboxed templates; `max_tokens` bounds the answer."""
 
     kind: Literal["call"] = "call"
     model: str
@@ -167,7 +167,7 @@ class Chain(_Node):
 
 
 class Map(_Node):
-    """Do the same for each item of a list, `over` a template that gives a JSON list or lines; the answers form a list."""
+    """Do the same for each item `over` a template that gives a JSON list or lines; the answers form a list."""
 
     kind: Literal["map"] = "map"
     over: str = "{{ previous }}"
@@ -187,7 +187,7 @@ _ADAPTER: TypeAdapter[Pipeline] = TypeAdapter(Pipeline)
 
 
 def parse(data: object) -> Pipeline:
-    """Build a pipeline from plain data in the YAML shape or in the shape of `dump`; raises pydantic's ValidationError."""
+    """Build a pipeline from plain data, in the YAML shape or that of `dump`; raises pydantic's ValidationError."""
     return _ADAPTER.validate_python(data)
 
 

@@ -103,4 +103,5 @@ def weight(place: Place) -> int:
 
 
 def _signature(app: Celery, task: str, args: tuple[str | int, ...], queue: str, shown: str) -> Signature[Any]:
-    return Signature(task, args=args, app=app, immutable=True, queue=queue, argsrepr=shown, kwargsrepr="{}")
+    options = {"queue": queue, "argsrepr": shown, "kwargsrepr": "{}"}
+    return Signature(task, args=args, options=options, app=app, immutable=True)

@@ -124,4 +124,6 @@ def _without_answer(accept: Accept, tiers: Sequence[Tier], *, more: bool) -> tup
         return None, Decision(choice="fail", reason="no tier gave an answer", confidence=0.0, features=features)
     best = max(scores, key=lambda index: scores[index])
     reason = f"tier {len(tiers) - 1} gave no answer ({tiers[-1].error}); of the others tier {best} is best"
-    return best, Decision(choice="accept", reason=reason, confidence=scores[best], features=features | {"accepted": best})
+    return best, Decision(
+        choice="accept", reason=reason, confidence=scores[best], features=features | {"accepted": best}
+    )

@@ -7,6 +7,7 @@ of a cascade but the first.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from mirepoix.paths import Place, child, children
 from mirepoix.planned import PlannedStep
@@ -44,7 +45,7 @@ def first_steps(place: Place) -> list[str]:
 def _plan_links(links: list[Place]) -> list[PlannedStep]:
     """Plan the steps of a chain; each link feeds the first steps of the one after it."""
     planned = plan(links[0])
-    for before, link in zip(links, links[1:], strict=False):
+    for before, link in pairwise(links):
         fed = first_steps(link)
         planned = [replace(step, feeds=tuple(fed)) if step.path == before.path else step for step in planned]
         planned += [replace(step, missing=step.missing + 1) if step.path in fed else step for step in plan(link)]

@@ -35,7 +35,9 @@ def majority_vote(members: Sequence[Member]) -> tuple[JsonValue, Decision]:
     chosen = members[ballots.index(winner)]
     agreement = votes[winner] / len(members)
     tied = sum(count == votes[winner] for count in votes.values()) > 1
-    reason = f"{votes[winner]} of {len(members)} answers agree" + ("; a tie, the first one given stands" if tied else "")
+    reason = f"{votes[winner]} of {len(members)} answers agree" + (
+        "; a tie, the first one given stands" if tied else ""
+    )
     return chosen.answer, Decision(
         choice=chosen.path,
         reason=reason,
@@ -49,7 +51,7 @@ def majority_vote(members: Sequence[Member]) -> tuple[JsonValue, Decision]:
 
 
 def normalise(answer: JsonValue) -> str:
-    """What two answers must share to count as the same: no case, no edge punctuation, single spaces, no confidence line."""
+    """What answers that count as the same share: no case, no edge punctuation, single spaces, no confidence line."""
     if not isinstance(answer, str):
         return json.dumps(answer, sort_keys=True, ensure_ascii=False)
     text = " ".join(CONFIDENCE_LINE.sub("", answer).split())

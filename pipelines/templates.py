@@ -50,7 +50,9 @@ def check_template(template: str, place: Place, field: str) -> None:
             raise PipelineError(f"{where}: {unknown(f'name {name!r}', name, known)}")
     for name in _steps_named(tree):
         if name not in scope.names:
-            raise PipelineError(f"{where}: {unknown(f'step {name!r}', name, scope.names)} Only earlier steps have an output.")
+            raise PipelineError(
+                f"{where}: {unknown(f'step {name!r}', name, scope.names)} Only earlier steps have an output."
+            )
 
 
 @lru_cache(maxsize=1024)
@@ -65,11 +67,8 @@ def _free_names(tree: nodes.Template) -> set[str]:
 
 def _steps_named(tree: nodes.Template) -> list[str]:
     """The `x` of every `steps.x` and `steps["x"]`."""
-    found: list[str] = []
-    for attribute in tree.find_all(nodes.Getattr):
-        if isinstance(attribute.node, nodes.Name) and attribute.node.name == "steps":
-            found.append(attribute.attr)
-    for item in tree.find_all(nodes.Getitem):
-        if isinstance(item.node, nodes.Name) and item.node.name == "steps" and isinstance(item.arg, nodes.Const):
-            found.append(str(item.arg.value))
-    return found
+    fields = [(node.node, node.attr) for node in tree.find_all(nodes.Getattr)]
+    keys = [
+        (node.node, str(node.arg.value)) for node in tree.find_all(nodes.Getitem) if isinstance(node.arg, nodes.Const)
+    ]
+    return [name for owner, name in fields + keys if isinstance(owner, nodes.Name) and owner.name == "steps"]

@@ -163,7 +163,9 @@ def _next_fallback(house: House, call: _Call) -> str | None:
         node = find(house.spec(connection, call.claim.version), call.claim.path).node
     if not isinstance(node, Call):
         return None
-    line = (node.model, *house.config.models[node.model].fallbacks) if node.model in house.config.models else (call.key,)
+    line = (
+        (node.model, *house.config.models[node.model].fallbacks) if node.model in house.config.models else (call.key,)
+    )
     after = line.index(call.key) + 1 if call.key in line else len(line)
     return line[after] if after < len(line) else None
 

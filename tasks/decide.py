@@ -137,7 +137,9 @@ def count_votes(step: Deciding) -> Outcome:
     answered = [Member(member.path, member.output) for member in below if member.state is StepState.SUCCEEDED]
     if len(answered) < node.quorum:
         first = next(member.error for member in below if member.state is not StepState.SUCCEEDED)
-        reason = f"{len(answered)} of {len(below)} members answered, {node.quorum} are needed; the first failure: {first}"
+        reason = (
+            f"{len(answered)} of {len(below)} members answered, {node.quorum} are needed; the first failure: {first}"
+        )
         return step.fail(ErrorKind.REDUCE, reason)
     output, decision = majority_vote(answered)
     return step.answer(decision, output)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from db.decisions import read_outputs
 from db.steps import Claim
 from mirepoix.config import Model
+from mirepoix.errors import PipelineError
 from mirepoix.ledger.contents import load
 from mirepoix.paths import Place
 from mirepoix.spec import Call, Map
@@ -48,14 +49,16 @@ def as_text(value: JsonValue) -> str:
 def read_items(connection: Connection, claim: Claim, place: Place) -> list[JsonValue]:
     """What the map at `place` runs over. Raises PipelineError."""
     node = place.node
-    assert isinstance(node, Map)
+    if not isinstance(node, Map):
+        raise PipelineError(f"step {place.path!r} is no map.")
     return parse_items(render(node.over, visible_values(connection, claim, place)), node.max_items)
 
 
 def build_question(connection: Connection, claim: Claim, place: Place, model: Model) -> Question:
-    """The question that the call at `place` puts to `model`. Raises PipelineError when a template cannot be filled in."""
+    """What the call at `place` asks of `model`. Raises PipelineError when a template cannot be filled in."""
     node = place.node
-    assert isinstance(node, Call)
+    if not isinstance(node, Call):
+        raise PipelineError(f"step {place.path!r} is no call.")
     values = visible_values(connection, claim, place)
     return Question(
         target=model.callable or model.name,

@@ -20,11 +20,19 @@ def run_flower(settings: Settings, config: Config, *, host: str, port: int, basi
     either.
     """
     if basic_auth is None and not is_loopback(host):
-        raise ConfigError(f"Flower on {host} needs a password: set FLOWER_BASIC_AUTH=user:password, or use --host 127.0.0.1.")
+        raise ConfigError(
+            f"Flower on {host} needs a password: set FLOWER_BASIC_AUTH=user:password, or use --host 127.0.0.1."
+        )
     if basic_auth is None:
         os.environ["FLOWER_UNAUTHENTICATED_API"] = "true"
     app, _ = create_app(settings, config)
-    options = [f"--address={host}", f"--port={port}", f"--max_tasks={TASKS_KEPT}", "--logging=error", "--inspect_timeout=2000"]
+    options = [
+        f"--address={host}",
+        f"--port={port}",
+        f"--max_tasks={TASKS_KEPT}",
+        "--logging=error",
+        "--inspect_timeout=2000",
+    ]
     if basic_auth is not None:
         options.append(f"--basic_auth={basic_auth}")
     app.start(["flower", *options])

@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import structlog
 from amqp.exceptions import ChannelError
@@ -55,7 +55,9 @@ class Reconciler:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._ended.set()
         self._thread.join()
 
@@ -100,9 +102,8 @@ class Reconciler:
             with self._house.database.write() as connection:
                 taken = take_overdue_job(connection, job)
             if taken:
-                self._house.app.send_task(
-                    START, args=[job.job_id], queue=queue(ORCHESTRATE), argsrepr=f"({job.job_id})", kwargsrepr="{}"
-                )
+                shown = f"({job.job_id})"
+                self._house.app.send_task(START, [job.job_id], queue=ORCHESTRATE, argsrepr=shown, kwargsrepr="{}")
 
     def _publish_forgotten_steps(self) -> None:
         with self._house.database.read() as connection:
@@ -123,7 +124,8 @@ def backlog(app: Celery, name: str) -> int:
     """How many messages wait in the queue `name`; 0 when there is no such queue (yet)."""
     with app.connection_for_read() as connection:
         try:
-            return int(connection.default_channel.queue_declare(name, passive=True).message_count)
+            declared: Any = queue(name).bind(connection.default_channel).queue_declare(passive=True)
+            return int(declared.message_count)
         except (ChannelError, VirtualChannelError):
             return 0
 

@@ -70,7 +70,9 @@ def require_ready(settings: Settings, config: Config, names: list[str]) -> None:
 
 def configure_logging() -> None:
     """One event a line on stderr: ids and numbers, never content."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -72,7 +72,9 @@ class Stack:
             self._exits = self._exits.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._exits.close()
 
     @property
@@ -187,7 +189,9 @@ def _only_one(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise MirepoixError(f"mirepoix runs in {home} already; use that one, or set MIREPOIX_HOME to another folder.") from error
+            raise MirepoixError(
+                f"mirepoix runs in {home} already; use that one, or set MIREPOIX_HOME to another folder."
+            ) from error
         yield
 
 

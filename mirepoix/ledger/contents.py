@@ -15,7 +15,7 @@ from mirepoix.ledger.tables import Content, now
 
 
 def encode(value: JsonValue) -> tuple[str, str]:
-    """The hash (SHA-256, hex) of `value` and its JSON text; what no database stores as text (NUL, lone surrogates) is escaped."""
+    """The hash (SHA-256, hex) of `value` and its JSON text, in which lone surrogates and NUL are escaped."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:
         body.encode()
@@ -39,7 +39,9 @@ def load(connection: Connection, hashes: Iterable[str | None]) -> dict[str, Json
     wanted = sorted({hash_ for hash_ in hashes if hash_ is not None})
     found: dict[str, JsonValue] = {}
     for start in range(0, len(wanted), 500):
-        rows = connection.execute(select(Content.hash, Content.body).where(Content.hash.in_(wanted[start : start + 500])))
+        rows = connection.execute(
+            select(Content.hash, Content.body).where(Content.hash.in_(wanted[start : start + 500]))
+        )
         found.update({hash_: json.loads(body) for hash_, body in rows})
     return found
 

@@ -39,8 +39,8 @@ class Database:
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE): a transaction that reads first and writes later
         would otherwise fail when another writer came between.
         """
-        with self._errors_explained(), self.engine.connect() as connection:
-            connection = connection.execution_options(immediate=True)
+        with self._errors_explained(), self.engine.connect() as plain:
+            connection = plain.execution_options(immediate=True)
             with connection.begin():
                 yield connection
 
@@ -64,7 +64,7 @@ class Database:
 
 def _explain(error: OperationalError | ProgrammingError, url: str) -> str:
     cause = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-    if "no such table" in cause or "does not exist" in cause and "relation" in cause:
+    if "no such table" in cause or ("does not exist" in cause and "relation" in cause):
         return f"the database {masked(url)} has no tables yet. Run `mirepoix migrate`."
     return f"the database {masked(url)} does not answer: {cause}."
 

@@ -67,7 +67,9 @@ def read_trace(connection: Connection, job_id: str) -> TraceView:
         error=view.error,
         cost_usd=view.cost_usd,
         latency_s=view.latency_s,
-        spec=connection.execute(select(PipelineVersion.spec).where(PipelineVersion.version == job.version)).scalar_one(),
+        spec=connection.execute(
+            select(PipelineVersion.spec).where(PipelineVersion.version == job.version)
+        ).scalar_one(),
         steps=tuple(
             StepView(
                 path=step.path,
@@ -163,7 +165,8 @@ def _calls(connection: Connection, job_id: str, steps: dict[str, Row[Any]]) -> d
     query = select(*Attempt.__table__.c, Attempt.cost.label("cost")).where(Attempt.job_id == job_id)
     query = query.order_by(Attempt.path, Attempt.epoch, Attempt.number)
     found: dict[str, list[CallView]] = defaultdict(list)
-    for (path, provider, model), rows in groupby(connection.execute(query), lambda row: (row.path, row.provider, row.model)):
+    attempts_made: Iterable[Any] = connection.execute(query).all()
+    for (path, provider, model), rows in groupby(attempts_made, lambda row: (row.path, row.provider, row.model)):
         attempts = tuple(_attempt_view(row, steps[path]) for row in rows)
         found[path].append(CallView(provider=provider, model=model, attempts=attempts))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from mirepoix.spec import Route
 from mirepoix.views import Decision
@@ -14,7 +15,7 @@ SIGNS: dict[str, re.Pattern[str]] = {
         r"stack ?trace|snippet|refactor|unit tests?|code|script|print\(|def |class \w+|big-?o|runtime|expression)\b",
         "math": r"\b(calculate|compute|solve|equation|integral|derivative|probability|sum|product|percent|square root|"
         r"average|mean|median|how many|fraction|prime|divided|multiplied|times|plus|minus|factorial|interest)\b|"
-        r"\d\s*[-+*/^×÷=]\s*\d|\d+\s*%",
+        r"\d\s*[-+*/^\u00d7\u00f7=]\s*\d|\d+\s*%",
         "summary": r"\b(summari[sz]e|summary|tl;?dr|key points|main points|in brief|condense|abstract of|outline)\b",
         "translation": r"\b(translate|translation|into (?:english|french|german|spanish|italian|chinese|japanese)|"
         r"in (?:french|german|spanish|italian|chinese|japanese))\b",
@@ -40,7 +41,7 @@ def route_by_task(node: Route, query: str, given: str | None) -> tuple[int, Deci
     """The branch of the given task, else of the most suggested one that has a branch, else the default."""
     branches = {branch.task: index for index, branch in enumerate(node.to) if branch.task is not None}
     default = len(node.to) - 1
-    features = {"given": given, "known": sorted(branches)}
+    features: dict[str, Any] = {"given": given, "known": sorted(branches)}
     if given is not None:
         named = given in branches
         reason = f"the producer says it is {given!r}" + ("" if named else ", which has no branch of its own")
@@ -51,7 +52,10 @@ def route_by_task(node: Route, query: str, given: str | None) -> tuple[int, Deci
         if task in branches:
             reason = f"its words suggest {task!r}"
             return branches[task], Decision(
-                choice=f"to.{branches[task]}", reason=reason, confidence=share, features=features | {"suggested": shares}
+                choice=f"to.{branches[task]}",
+                reason=reason,
+                confidence=share,
+                features=features | {"suggested": shares},
             )
     reason = "its words suggest none of the tasks that have a branch"
     features = features | {"suggested": shares}

@@ -35,7 +35,7 @@ def open_adapter(
 
 
 def check_provider(name: str, config: Config, *, emulated: bool, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What keeps the provider called `name` from answering, as messages: a missing key, a callable that is not there."""
+    """What keeps the provider `name` from answering, as messages: a missing key, a callable that is not there."""
     provider = config.providers[name]
     if provider.api is not Api.PYTHON:
         return [] if emulated else _check_key(name, provider, environ)
@@ -62,5 +62,7 @@ def _key(name: str, provider: Provider, environ: Mapping[str, str]) -> str | Non
         return None
     key = environ.get(provider.key_env, "").strip()
     if not key:
-        raise ConfigError(f"provider {name!r}: the environment variable {provider.key_env} is not set; put its API key there.")
+        raise ConfigError(
+            f"provider {name!r}: the environment variable {provider.key_env} is not set; put its API key there."
+        )
     return key

@@ -82,4 +82,6 @@ def _usage(usage: _Usage | None, body: dict[str, JsonValue], text: str) -> Usage
     if usage is None:
         return Usage(input=estimate_tokens(str(body["messages"])), output=estimate_tokens(text), estimated=True)
     cached, write = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
-    return Usage(input=usage.input_tokens + cached + write, output=usage.output_tokens, cached=cached, cache_write=write)
+    return Usage(
+        input=usage.input_tokens + cached + write, output=usage.output_tokens, cached=cached, cache_write=write
+    )

@@ -114,7 +114,7 @@ def _json_object(text: bytes, response: httpx.Response) -> dict[str, Any]:
         raise bad_answer("the answer is not JSON", response.status_code) from error
     if not isinstance(data, dict):
         raise bad_answer("the answer is not a JSON object", response.status_code)
-    if "error" in data and data["error"]:
+    if data.get("error"):
         message, _ = _message_and_codes(data)
         raise bad_answer(f"an error came with status {response.status_code}: {message}", response.status_code)
     return data
@@ -169,7 +169,7 @@ def _message_and_codes(data: object) -> tuple[str, frozenset[str]]:
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds to wait from `retry-after-ms`, or from `retry-after` in seconds or as an HTTP date; None if neither helps."""
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or an HTTP date); None if neither helps."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) * scale

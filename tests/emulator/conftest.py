@@ -61,9 +61,7 @@ def start() -> Iterator[Start]:
 @pytest.fixture
 def openai(emulator: EmulatorProcess) -> Iterator[httpx.Client]:
     """A client with an OpenAI key."""
-    with httpx.Client(
-        base_url=emulator.url, headers={"authorization": "Bearer sk-test"}, trust_env=False
-    ) as client:
+    with httpx.Client(base_url=emulator.url, headers={"authorization": "Bearer sk-test"}, trust_env=False) as client:
         yield client
 
 

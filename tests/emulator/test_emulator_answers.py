@@ -30,9 +30,7 @@ TEXT = (
 def say(prompt: str, system: str = "", rho: float = 0.6, able: bool = True, luck: int = 0) -> str:
     messages = (Message("system", system), Message("user", prompt))
     answerer = Answerer(BANK, seed=0, rho=rho)
-    answer = answerer.answer(
-        Ask(model="m", messages=messages), ABLE if able else UNABLE, generator("luck", luck)
-    )
+    answer = answerer.answer(Ask(model="m", messages=messages), ABLE if able else UNABLE, generator("luck", luck))
     return answer.in_full
 
 
@@ -52,9 +50,7 @@ def test_at_rho_1_all_give_the_same_wrong_answer() -> None:
 
 def test_a_question_is_answered_within_a_conversation() -> None:
     messages = (Message("user", QUESTION), Message("assistant", "Paris"), Message("user", "Are you sure?"))
-    answer = Answerer(BANK, seed=0, rho=0.6).answer(
-        Ask(model="m", messages=messages), ABLE, generator("luck")
-    )
+    answer = Answerer(BANK, seed=0, rho=0.6).answer(Ask(model="m", messages=messages), ABLE, generator("luck"))
     assert answer.text == "Paris"
 
 
@@ -90,9 +86,7 @@ def test_an_unknown_question_is_said_to_be_unknown() -> None:
 
 
 def test_headings_questions_and_instructions_state_nothing() -> None:
-    text = (
-        "Report\nSummarise this. What is it? It is a dog. The list:\n" + "no full stop but a long line " * 3
-    )
+    text = "Report\nSummarise this. What is it? It is a dog. The list:\n" + "no full stop but a long line " * 3
     assert statements(text) == ["It is a dog.", ("no full stop but a long line " * 3).strip()]
 
 

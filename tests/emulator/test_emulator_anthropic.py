@@ -88,13 +88,14 @@ def test_a_forced_tool_that_is_cut_short_has_no_input(anthropic: httpx.Client) -
         ),
         (
             {"messages": [{"role": "system", "content": "x"}]},
-            'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, '
-            'not "system" as an input message role.',
+            (
+                'messages: Unexpected role "system". The Messages API accepts a top-level `system` '
+                'parameter, not "system" as an input message role.'
+            ),
         ),
         (
             {"messages": user("")},
-            "messages.0: all messages must have non-empty content except for the optional final assistant "
-            "message",
+            ("messages.0: all messages must have non-empty content except for the optional final assistant message"),
         ),
         (
             {"messages": user([{"type": "text", "text": ""}])},
@@ -111,8 +112,7 @@ def test_a_forced_tool_that_is_cut_short_has_no_input(anthropic: httpx.Client) -
         ({"tool_choice": {"type": "tool", "name": "x"}}, "Tool 'x' not found in provided tools"),
         (
             {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
-            "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set "
-            "to false",
+            ("output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"),
         ),
     ],
 )

@@ -49,15 +49,12 @@ def test_the_totals_are_exact_to_the_last_token(start: Start) -> None:
     ask_openai(client, "x", "job-3", model="none")
 
     of_job_1 = sum(
-        Decimal("0.10") * usage["prompt_tokens"] + Decimal("0.50") * usage["completion_tokens"]
-        for usage in usages
+        Decimal("0.10") * usage["prompt_tokens"] + Decimal("0.50") * usage["completion_tokens"] for usage in usages
     )
     of_job_2 = sum(4 * usage["input_tokens"] + 20 * usage["output_tokens"] for usage in messages)
     total = client.get("/_bill").json()
     assert (total["calls"], total["billed"]) == (13, 12)
-    assert total["input_tokens"] == sum(u["prompt_tokens"] for u in usages) + sum(
-        u["input_tokens"] for u in messages
-    )
+    assert total["input_tokens"] == sum(u["prompt_tokens"] for u in usages) + sum(u["input_tokens"] for u in messages)
     assert Decimal(total["cost_usd"]) == (of_job_1 + of_job_2) / 1_000_000
     assert {tag: each["billed"] for tag, each in total["by_tag"].items()} == {
         "job-1": 9,

@@ -21,25 +21,17 @@ HARD = "\n".join(
 
 
 def ask_twice_about_everything(emulator: EmulatorProcess, key: str = "k") -> list[Said]:
-    with httpx.Client(
-        base_url=emulator.url, headers={"authorization": f"Bearer {key}"}, trust_env=False
-    ) as client:
+    with httpx.Client(base_url=emulator.url, headers={"authorization": f"Bearer {key}"}, trust_env=False) as client:
         said = []
         for number in list(range(20)) * 2:
-            messages = [
-                {"role": "user", "content": f"Confidence?\nWhat is the {number}th secret of the temple?"}
-            ]
-            answer = client.post(
-                "/v1/chat/completions", json={"model": "gpt-5.4-mini", "messages": messages}
-            ).json()
+            messages = [{"role": "user", "content": f"Confidence?\nWhat is the {number}th secret of the temple?"}]
+            answer = client.post("/v1/chat/completions", json={"model": "gpt-5.4-mini", "messages": messages}).json()
             said.append((answer["choices"][0]["message"]["content"], answer["usage"]["completion_tokens"]))
         rows: list[dict[str, Any]] = client.get("/_bill", params={"rows": "1"}).json()["rows"]
     return [(text, tokens, row["latency"]) for (text, tokens), row in zip(said, rows[-40:], strict=True)]
 
 
-def test_a_replay_of_the_run_is_the_same_but_a_retry_and_another_seed_are_not(
-    start: Start, tmp_path: Path
-) -> None:
+def test_a_replay_of_the_run_is_the_same_but_a_retry_and_another_seed_are_not(start: Start, tmp_path: Path) -> None:
     answers = tmp_path / "hard.jsonl"
     answers.write_text(HARD, encoding="utf-8")
     first = ask_twice_about_everything(start(EmulatorSettings(seed=7, time_scale=0, answers=(answers,))))

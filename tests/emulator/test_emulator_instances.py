@@ -50,12 +50,8 @@ scalars = st.one_of(
     st.builds(lambda low, more: {"minimum": low, "exclusiveMaximum": low + more}, whole, st.floats(0.1, 5)),
     st.builds(lambda high: {"type": "number", "maximum": high}, st.floats(-1e6, 1e6)),
     st.builds(lambda low: {"type": "number", "minimum": low, "multipleOf": 0.25}, whole),
-    st.sampled_from(
-        [{"type": "boolean"}, {"type": "null"}, {"type": ["null", "string"]}, {}, {"const": [1]}]
-    ),
-    st.builds(
-        lambda options: {"enum": options}, st.lists(st.text(max_size=5) | whole | st.none(), min_size=1)
-    ),
+    st.sampled_from([{"type": "boolean"}, {"type": "null"}, {"type": ["null", "string"]}, {}, {"const": [1]}]),
+    st.builds(lambda options: {"enum": options}, st.lists(st.text(max_size=5) | whole | st.none(), min_size=1)),
     st.builds(lambda form: {"type": "string", "format": form}, text_formats),
 )
 
@@ -66,9 +62,7 @@ def containers(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[di
     return st.one_of(
         st.builds(lambda of: {**STRICT, "properties": of, "required": list(of)}, properties),
         st.builds(lambda of: {"properties": of, "required": list(of)[:1], "maxProperties": 2}, properties),
-        st.builds(
-            lambda of, low, more: {"items": of, "minItems": low, "maxItems": low + more}, inner, few, few
-        ),
+        st.builds(lambda of, low, more: {"items": of, "minItems": low, "maxItems": low + more}, inner, few, few),
         st.builds(lambda one, other: {"anyOf": [one, other]}, inner, inner),
         st.builds(lambda of: {"type": "array", "prefixItems": [of], "items": False}, inner),
     )
@@ -205,8 +199,10 @@ def test_anthropic_answers_in_the_schema(anthropic: httpx.Client) -> None:
         ),
         (
             {**STRICT, "properties": {"a": {**STRICT, "properties": {"b": {}}}}, "required": ["a"]},
-            "In context=('properties', 'a'), 'required' is required to be supplied and to be an array "
-            "including every key in properties. Missing 'b'.",
+            (
+                "In context=('properties', 'a'), 'required' is required to be supplied and to be an array "
+                "including every key in properties. Missing 'b'."
+            ),
         ),
         (
             {
@@ -218,9 +214,7 @@ def test_anthropic_answers_in_the_schema(anthropic: httpx.Client) -> None:
         ),
     ],
 )
-def test_openai_refuses_a_schema_it_cannot_follow(
-    openai: httpx.Client, schema: dict[str, Any], reason: str
-) -> None:
+def test_openai_refuses_a_schema_it_cannot_follow(openai: httpx.Client, schema: dict[str, Any], reason: str) -> None:
     answer = openai.post("/v1/chat/completions", json=openai_body(schema))
     assert answer.status_code == 400
     assert answer.json()["error"] == {
@@ -232,11 +226,6 @@ def test_openai_refuses_a_schema_it_cannot_follow(
 
 
 def test_anthropic_refuses_a_schema_that_cannot_be_met(anthropic: httpx.Client) -> None:
-    answer = anthropic.post(
-        "/v1/messages", json=anthropic_body({"type": "integer", "minimum": 2, "maximum": 1})
-    )
+    answer = anthropic.post("/v1/messages", json=anthropic_body({"type": "integer", "minimum": 2, "maximum": 1}))
     assert answer.status_code == 400
-    assert (
-        answer.json()["error"]["message"]
-        == "output_config.format.schema: no whole number lies within its bounds."
-    )
+    assert answer.json()["error"]["message"] == "output_config.format.schema: no whole number lies within its bounds."

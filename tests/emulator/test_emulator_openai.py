@@ -104,8 +104,10 @@ def test_json_mode_gives_an_object(openai: httpx.Client) -> None:
             {"messages": []},
             "messages",
             "empty_array",
-            "Invalid 'messages': empty array. Expected an array with minimum length 1, "
-            "but got an empty array instead.",
+            (
+                "Invalid 'messages': empty array. Expected an array with minimum length 1, "
+                "but got an empty array instead."
+            ),
         ),
         (
             {"messages": "hello"},
@@ -117,15 +119,19 @@ def test_json_mode_gives_an_object(openai: httpx.Client) -> None:
             {"messages": user(5)},
             "messages[0].content",
             "invalid_type",
-            "Invalid type for 'messages[0].content': expected one of a string or array of objects, "
-            "but got an integer instead.",
+            (
+                "Invalid type for 'messages[0].content': expected one of a string or array of "
+                "objects, but got an integer instead."
+            ),
         ),
         (
             {"messages": [{"role": "boss", "content": "x"}]},
             "messages[0].role",
             "invalid_value",
-            "Invalid value: 'boss'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', "
-            "and 'developer'.",
+            (
+                "Invalid value: 'boss'. Supported values are: 'system', 'assistant', 'user', 'function', "
+                "'tool', and 'developer'."
+            ),
         ),
         (
             {"messages": user(None)},
@@ -169,8 +175,7 @@ def test_json_mode_gives_an_object(openai: httpx.Client) -> None:
             {"response_format": {"type": "json_object"}},
             "messages",
             None,
-            "'messages' must contain the word 'json' in some form, to use 'response_format' of type "
-            "'json_object'.",
+            ("'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."),
         ),
         (
             {"response_format": {"type": "json_schema"}},
@@ -201,9 +206,7 @@ def test_a_model_of_no_or_another_provider_is_not_found(openai: httpx.Client, na
     }
 
 
-@pytest.mark.parametrize(
-    "body", [b"{", b"", b'{"a": NaN}', b'{"a": 1e999}', b'"\\ud800"', b"\xff", b"[" * 100_000]
-)
+@pytest.mark.parametrize("body", [b"{", b"", b'{"a": NaN}', b'{"a": 1e999}', b'"\\ud800"', b"\xff", b"[" * 100_000])
 def test_what_is_not_json_is_refused(openai: httpx.Client, body: bytes) -> None:
     answer = openai.post(URL, content=body)
     assert answer.status_code == 400

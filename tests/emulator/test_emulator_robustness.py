@@ -13,30 +13,51 @@ from emulator import EmulatorProcess
 
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
     max_leaves=6,
 )
 PARTS: dict[str, Any] = {
     "role": st.sampled_from(["user", "assistant", "system", "tool"]),
-    "type": st.sampled_from(
-        ["text", "image", "json_schema", "json_object", "tool", "any", "object", "array"]
-    ),
+    "type": st.sampled_from(["text", "image", "json_schema", "json_object", "tool", "any", "object", "array"]),
 }
-FIELDS = (
-    "model messages max_tokens max_completion_tokens temperature stop stop_sequences stream response_format "
-    "json_schema schema name strict output_config format tools tool_choice input_schema system thinking "
-    "role content type text properties items required $ref anyOf enum"
-).split()
+FIELDS = [
+    "model",
+    "messages",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "stop",
+    "stop_sequences",
+    "stream",
+    "response_format",
+    "json_schema",
+    "schema",
+    "name",
+    "strict",
+    "output_config",
+    "format",
+    "tools",
+    "tool_choice",
+    "input_schema",
+    "system",
+    "thinking",
+    "role",
+    "content",
+    "type",
+    "text",
+    "properties",
+    "items",
+    "required",
+    "$ref",
+    "anyOf",
+    "enum",
+]
 shaped = st.recursive(
     st.one_of(json_values, st.sampled_from(["gpt-4", "claude-haiku-4-5", "x", "json", 5])),
     lambda inner: st.one_of(
         st.lists(inner, max_size=2),
         st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4).flatmap(
-            lambda body: st.fixed_dictionaries(
-                {key: PARTS.get(key, st.just(value)) for key, value in body.items()}
-            )
+            lambda body: st.fixed_dictionaries({key: PARTS.get(key, st.just(value)) for key, value in body.items()})
         ),
     ),
     max_leaves=14,

@@ -70,9 +70,7 @@ def test_it_answers_many_requests_a_second(
 def test_the_latency_is_waited_for_times_the_scale(start: Start) -> None:
     profile = replace(DEFAULT_PROFILES["gpt-4"], ttft_median=3, ttft_sigma=0, tokens_per_second=1e6)
     emulator = start(EmulatorSettings(time_scale=0.1, models={"gpt-4": profile}))
-    with httpx.Client(
-        base_url=emulator.url, headers={"authorization": "Bearer k"}, trust_env=False
-    ) as client:
+    with httpx.Client(base_url=emulator.url, headers={"authorization": "Bearer k"}, trust_env=False) as client:
         started = time.monotonic()
         answer = client.post(
             "/v1/chat/completions", json={"model": "gpt-4", "messages": [{"role": "user", "content": "x"}]}
@@ -98,9 +96,7 @@ def test_only_the_required_key_is_accepted(start: Start) -> None:
         "param": None,
         "code": "invalid_api_key",
     }
-    anthropic = httpx.post(
-        f"{emulator.url}/v1/messages", json={}, headers={"x-api-key": "no"}, trust_env=False
-    )
+    anthropic = httpx.post(f"{emulator.url}/v1/messages", json={}, headers={"x-api-key": "no"}, trust_env=False)
     assert anthropic.status_code == 401
     assert anthropic.json()["error"] == {"type": "authentication_error", "message": "invalid x-api-key"}
     right = {"authorization": "Bearer sk-the-right-key"}
@@ -123,9 +119,7 @@ def test_it_prints_nothing(start: Start, capfd: pytest.CaptureFixture[str]) -> N
 def test_a_taken_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(
-            ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{port}: .*Choose another --port"
-        ):
+        with pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{port}: .*Choose another --port"):
             serve(EmulatorSettings(), port=port)
 
 

@@ -47,9 +47,7 @@ def area_under_roc(right: Sequence[float], wrong: Sequence[float]) -> float:
 
 @pytest.mark.parametrize("difficulty", [-1.0, 0.0, 1.0, 2.0])
 def test_the_share_of_right_answers_is_the_chance_of_one(difficulty: float) -> None:
-    assert share_right(outcomes(MINI, difficulty)) == pytest.approx(
-        chance_of_right(MINI, difficulty), abs=0.03
-    )
+    assert share_right(outcomes(MINI, difficulty)) == pytest.approx(chance_of_right(MINI, difficulty), abs=0.03)
 
 
 def test_harder_questions_are_answered_right_less_often() -> None:

@@ -75,7 +75,10 @@ def test_the_input_may_come_from_a_file_or_from_standard_input(world: World, tmp
     (first,) = world.lines("submit", "only_openai", "--file", str(tmp_path / "text.txt"), "--wait")
     done = world.run("submit", "only_openai", "--wait", "--json", stdin="from standard input")
     second = json.loads(done.stdout)
-    assert [world.lines("trace", job["job"])[0]["input"] for job in (first, second)] == ["from a file", "from standard input"]
+    assert [world.lines("trace", job["job"])[0]["input"] for job in (first, second)] == [
+        "from a file",
+        "from standard input",
+    ]
 
 
 def test_the_same_key_gives_the_same_job_and_is_paid_once(world: World) -> None:
@@ -119,7 +122,9 @@ def test_a_cancelled_job_ends_cancelled_and_stays_so(quiet_world: World) -> None
     quiet_world.run("cancel", accepted["job"], check=1)
     quiet_world.start_workers("orchestrate")
     (later,) = quiet_world.lines("submit", "falls_back", QUESTION)
-    quiet_world.until(lambda: quiet_world.lines("show", later["job"])[0]["state"] == "running", "the later job to start")
+    quiet_world.until(
+        lambda: quiet_world.lines("show", later["job"])[0]["state"] == "running", "the later job to start"
+    )
     assert quiet_world.lines("show", accepted["job"])[0]["state"] == JobState.CANCELLED
 
 
@@ -177,7 +182,10 @@ def test_a_bad_line_in_a_file_of_jobs_is_named_and_none_of_the_batch_is_accepted
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("call: {model: luna}}, {below: 0.7", "call: {model: lunna}}, {below: 0.7"), "unknown model 'lunna'. Did you mean 'luna'?"),
+        (
+            ("call: {model: luna}}, {below: 0.7", "call: {model: lunna}}, {below: 0.7"),
+            "unknown model 'lunna'. Did you mean 'luna'?",
+        ),
         (("to: [{below", "too: [{below"), "unknown key 'too'. Did you mean 'to'?"),
         (("concurrency: 4}", "concurency: 4}"), "unknown key 'concurency'. Did you mean 'concurrency'?"),
         (("{model: luna}}, {call: {model: mini}}, {call: {model: haiku}}]", "{model: luna}}, *x]"), "not valid YAML"),

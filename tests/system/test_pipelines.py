@@ -62,7 +62,11 @@ def test_a_cascade_shows_why_it_escalated_and_counts_what_the_cheaper_tiers_cost
     assert [decision.choice for decision in cascade.decisions] == ["escalate", "escalate", "accept"]
     assert all(0 <= decision.features["score"] < 0.8 for decision in cascade.decisions[:2])
     spent = sum(
-        (attempt.cost_usd or Decimal(0) for tier in range(3) for attempt in step(trace, f"tiers.{tier}").calls[0].attempts),
+        (
+            attempt.cost_usd or Decimal(0)
+            for tier in range(3)
+            for attempt in step(trace, f"tiers.{tier}").calls[0].attempts
+        ),
         Decimal(0),
     )
     assert trace.cost_usd == spent
@@ -174,7 +178,11 @@ def test_a_cascade_escalates_past_a_tier_that_fails(world: World) -> None:
 
 def test_many_jobs_at_once_all_end_and_their_cost_equals_the_bill(world: World) -> None:
     with world.client() as client:
-        handles = [handle for name in ("ask", "decide", "careful", "nest") for handle in client.submit_many(name, [QUESTION] * 15)]
+        handles = [
+            handle
+            for name in ("ask", "decide", "careful", "nest")
+            for handle in client.submit_many(name, [QUESTION] * 15)
+        ]
         ended = list(client.as_ended(handles, 60))
     assert {view.state for view in ended} == {JobState.SUCCEEDED}
     assert total_cost(world) == Decimal(world.bill()["cost_usd"])

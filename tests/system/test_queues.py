@@ -96,7 +96,9 @@ def test_flower_names_tasks_readably_and_no_prompt_is_seen_outside_the_ledger(wo
     marker = "Zanzibar7391"
     client = world.redis()
     with listening(client) as wire, world.client() as producer:
-        handles = [producer.submit(name, f"What is {marker}?") for name in ("ask", "decide", "careful", "report", "nest")]
+        handles = [
+            producer.submit(name, f"What is {marker}?") for name in ("ask", "decide", "careful", "report", "nest")
+        ]
         handles.append(producer.submit("fails", f"{marker} is not JSON"))
         list(producer.as_ended(handles, 60))
     tasks: dict[str, dict[str, str]] = {}
@@ -142,5 +144,5 @@ def dump_of(client: redis.Redis) -> str:
         raw = client.dump(key)
         parts.append(f"{key!r} {raw!r}")
         if client.type(key) == b"list":
-            parts += [body for item in client.lrange(key, 0, -1) for body in _bodies(item.decode())]
+            parts += [body for item in client.lrange(key, 0, -1) for body in _bodies(str(item))]
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""A whole world of real processes in a temporary home: broker, emulator, workers, Flower; started and stopped by name."""
+"""A world of real processes in a temporary home: broker, emulator, workers, Flower; started and stopped by name."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ class World:
             assert done.returncode == check, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def run_with(self, environ: dict[str, str], *arguments: str, check: int | None = 0) -> subprocess.CompletedProcess[str]:
+    def run_with(
+        self, environ: dict[str, str], *arguments: str, check: int | None = 0
+    ) -> subprocess.CompletedProcess[str]:
         """As `run`, with some variables changed."""
         return replace(self, environ=self.environ | environ).run(*arguments, check=check)
 
@@ -161,7 +163,14 @@ def start_emulator(world: World, time_scale: float, *more: str) -> None:
     """Start the emulator and point everything started later at it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    knobs = ["--time-scale", str(time_scale), "--answers", str(QUESTIONS), "--bill", str(world.settings.home / "bill.sqlite3")]
+    knobs = [
+        "--time-scale",
+        str(time_scale),
+        "--answers",
+        str(QUESTIONS),
+        "--bill",
+        str(world.settings.home / "bill.sqlite3"),
+    ]
     world.start("emulator", "emulator", "--port", str(port), *knobs, *more)
     world.until(lambda: responds(f"{url}/_health"), "the emulator")
     world.settings = replace(world.settings, emulator_url=url)

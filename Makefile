@@ -1,0 +1,57 @@
+# Everything a newcomer needs: `make demo` and `make test`. Each target installs what it needs, once.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+READY := .venv/.ready
+PACKAGES := mirepoix pipelines db tasks workers cli emulator
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## run real questions and documents through five pipelines, emulated: no API key, no cost
+	$(BIN)/mirepoix demo
+
+test: $(READY) ## run all tests, with real brokers, workers and databases
+	$(BIN)/pytest
+
+test-quick: $(READY) ## run the quick tests: all pure ones and the core of the system tests
+	$(BIN)/pytest -m "not system or quick"
+
+test-services: $(READY) ## run the tests that use services on PostgreSQL and redis-server, which it installs and starts
+	scripts/with-services $(BIN)/pytest -m "system or services"
+
+lint: $(READY) ## check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(READY) ## mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: $(READY) ## build the wheel into dist/
+	$(BIN)/python -m hatchling build -t wheel
+
+lock: $(READY) ## pin the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --upgrade -q -o requirements.lock
+
+clean: ## remove what was built, installed and run
+	rm -rf .venv dist .mirepoix .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Hashes are checked by `uv pip sync`; uv itself is pinned here.
+$(READY): requirements.lock pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Mirepoix needs Python 3.11 or newer; set PYTHON=python3.x."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check "uv==$(UV_VERSION)"
+	$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	touch $(READY)
+
+.PHONY: help demo test test-quick test-services lint fmt build lock clean
