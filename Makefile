@@ -40,6 +40,9 @@ lock: $(READY) ## pin the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --upgrade -q -o requirements.lock
 
+migration: $(READY) ## write a migration for changed tables: make migration MESSAGE="what changes"
+	$(BIN)/python -m db.migrations "$(MESSAGE)"
+
 clean: ## remove what was built, installed and run
 	rm -rf .venv dist .mirepoix .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -54,4 +57,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services lint fmt build lock clean
+.PHONY: help demo test test-quick test-services lint fmt build lock migration clean

@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ import mirepoix
 from cli import context, screen
 from cli.screen import Json
 from mirepoix.settings import masked
+
+if TYPE_CHECKING:
+    from workers.stack import Stack
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,24 +44,12 @@ def up(
     settings = context.settings()
     known = tuple(answers) if answers else examples("questions.jsonl")
     plan = Plan(emulate, seed, time_scale, known if emulate else (), flower_port or None)
-    with Stack(settings, context.config(settings), plan, on_event=_tell) as stack:
-        running = {
-            "broker_url": masked(stack.settings.broker_url),
-            "database_url": masked(stack.settings.database_url),
-            "flower_url": stack.flower_url,
-            "emulator_url": stack.settings.emulator_url,
-            "logs": str(settings.home / "logs"),
-        }
-        if json:
-            screen.print_json(running)
-        else:
-            for key, value in running.items():
-                screen.out.print(f"{key:>12}: {value or '-'}", markup=False, highlight=False)
-            screen.out.print("Ready. Ctrl-C ends all.")
-        try:
+    try:
+        with Stack(settings, context.config(settings), plan, on_event=_tell) as stack:
+            _print_running(stack, json=json)
             stack.watch()
-        except KeyboardInterrupt:
-            _tell("stopping")
+    except KeyboardInterrupt:
+        _tell("stopped")
 
 
 def worker(
@@ -108,6 +99,22 @@ def examples(name: str) -> tuple[Path, ...]:
     inside = Path(mirepoix.__file__).parent
     found = [folder / "examples" / name for folder in (inside, inside.parent) if (folder / "examples" / name).exists()]
     return tuple(found[:1])
+
+
+def _print_running(stack: Stack, *, json: bool) -> None:
+    running = {
+        "broker_url": masked(stack.settings.broker_url),
+        "database_url": masked(stack.settings.database_url),
+        "flower_url": stack.flower_url,
+        "emulator_url": stack.settings.emulator_url,
+        "logs": str(stack.settings.home / "logs"),
+    }
+    if json:
+        screen.print_json(running)
+        return
+    for key, value in running.items():
+        screen.out.print(f"{key:>12}: {value or '-'}", markup=False, highlight=False)
+    screen.out.print("Ready. Ctrl-C ends all.")
 
 
 def _tell(event: str) -> None:

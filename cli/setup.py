@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -92,9 +93,14 @@ def migrate(json: Json = False) -> None:
         screen.out.print(f"{masked(settings.database_url)} is at revision {revision}.", markup=False)
 
 
-def doctor(json: Json = False) -> None:
+def doctor(
+    this_host: Annotated[bool, typer.Option("--this-host", help="Only: does a worker live on this host?")] = False,
+    json: Json = False,
+) -> None:
     """Say where everything is and what is wrong; exits 1 when something is."""
     settings = context.settings()
+    if this_host:
+        raise typer.Exit(0 if _lives_here(settings) else 1)
     workers, problems = _ledger_state(settings)
     problems += _broker_problems(settings) + _config_problems(settings)
     flower = FLOWER_URL if _responds(f"{FLOWER_URL}/healthcheck") else None
@@ -113,6 +119,11 @@ def doctor(json: Json = False) -> None:
         ]
         screen.print_table(["what", "found"], rows)
     raise typer.Exit(1 if problems else 0)
+
+
+def _lives_here(settings: Settings) -> bool:
+    here = f"@{socket.gethostname()}."
+    return any(here in worker for worker in _ledger_state(settings)[0])
 
 
 def _ledger_state(settings: Settings) -> tuple[list[str], list[str]]:

@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 from mirepoix.errors import LedgerError
 from mirepoix.ledger.engine import Database
@@ -21,9 +22,7 @@ def migrate(database: Database) -> str:
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7165726)")
-        config = _alembic()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(open_alembic(connection), "head")
     return latest_revision()
 
 
@@ -42,6 +41,13 @@ def latest_revision() -> str:
     if head is None:
         raise LedgerError(f"no migrations in {SCRIPTS}; the installation is incomplete.")
     return head
+
+
+def open_alembic(connection: Connection) -> Config:
+    """Alembic's configuration, to work in the transaction of `connection`."""
+    config = _alembic()
+    config.attributes["connection"] = connection
+    return config
 
 
 def _alembic() -> Config:

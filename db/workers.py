@@ -48,13 +48,6 @@ def read_alive(connection: Connection) -> list[str]:
     return list(connection.scalars(select(Worker.name).where(Worker.alive).order_by(Worker.name)))
 
 
-def count_alive(connection: Connection, host: str, pids: Sequence[int]) -> int:
-    """How many of the processes `pids` on `host` hold a lease."""
-    names = [f"{host}.{pid}" for pid in pids]
-    alive = connection.scalars(select(Worker.name).where(Worker.alive))
-    return sum(name.partition("@")[2] in names for name in alive)
-
-
 def bury_worker(connection: Connection, worker_id: str, last_beat: int) -> int | None:
     """Take back the steps of a process whose beat stood still; None when it has moved after all."""
     buried = connection.execute(

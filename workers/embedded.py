@@ -26,11 +26,13 @@ class EmbeddedBroker:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._process: subprocess.Popen[bytes] | None = None
+        self._inherited = False
         self.url = embedded_broker_url(home)
 
     def start(self) -> None:
-        """Start it, unless it answers already; raises BrokerError."""
+        """Start it, or take over the one that a killed `mirepoix up` left behind; raises BrokerError."""
         if answers(self.url):
+            self._inherited = True
             return
         if _port_taken(self.url):
             address_file(self._home).unlink()
@@ -47,6 +49,8 @@ class EmbeddedBroker:
 
     def stop(self) -> None:
         """Stop it, keeping its data."""
+        if self._inherited:
+            _shut_down(self.url)
         if self._process is None:
             return
         self._process.terminate()
@@ -56,11 +60,6 @@ class EmbeddedBroker:
             self._process.kill()
             self._process.wait()
         self._process = None
-
-    @property
-    def process(self) -> subprocess.Popen[bytes] | None:
-        """The server's process; None when it is not ours."""
-        return self._process
 
     @property
     def _folder(self) -> Path:
@@ -93,6 +92,16 @@ def answers(url: str) -> bool:
         return bool(client.ping())
     except (redis.RedisError, OSError):
         return False
+    finally:
+        client.close()
+
+
+def _shut_down(url: str) -> None:
+    client: redis.Redis = redis.Redis.from_url(url, socket_timeout=10)
+    try:
+        client.shutdown(save=False, nosave=True)
+    except redis.ConnectionError:
+        pass  # it closes the connection as it goes
     finally:
         client.close()
 

@@ -17,13 +17,14 @@ from types import TracebackType
 from typing import Self
 
 import httpx
+from celery import Celery
 
 from db.migrate import migrate
-from db.workers import count_alive
 from mirepoix.config import ORCHESTRATE, Config
 from mirepoix.errors import MirepoixError
 from mirepoix.ledger.engine import Database
 from mirepoix.settings import Settings
+from workers.app import create_app
 from workers.embedded import EmbeddedBroker
 from workers.run import require_ready
 
@@ -100,6 +101,7 @@ class Stack:
             self.settings = replace(self.settings, broker_url=broker.url, redis_url=broker.url)
         database = Database(self.settings.database_url)
         migrate(database)
+        database.close()
         if self.plan.emulate:
             self._start_emulator()
         names = [ORCHESTRATE, *self.config.providers]
@@ -107,10 +109,10 @@ class Stack:
             self._add(f"worker-{name}", ["worker", name])
         if self.plan.flower_port is not None:
             self._add("flower", ["flower", "--port", str(self.plan.flower_port)])
-        self._wait("the workers", lambda: self._workers_alive(database) >= len(names))
+        app, _ = create_app(self.settings, self.config)
+        self._wait("the workers", lambda: self._all_consume(app))
         if self.flower_url is not None:
-            self._wait("Flower", lambda: _responds(f"{self.flower_url}/healthcheck"))
-        database.close()
+            self._wait("Flower", self._flower_knows_us)
 
     def _start_emulator(self) -> None:
         port = free_port()
@@ -150,10 +152,18 @@ class Stack:
                 child.process.wait()
         self.children.clear()
 
-    def _workers_alive(self, database: Database) -> int:
-        pids = [child.process.pid for child in self.children]
-        with database.read() as connection:
-            return count_alive(connection, socket.gethostname(), pids)
+    def _all_consume(self, app: Celery) -> bool:
+        """Whether every worker of ours answers on its queue of control messages: it consumes its other queues too."""
+        ours = {str(child.process.pid) for child in self.children if child.name.startswith("worker-")}
+        answers = app.control.ping(timeout=0.3, limit=len(ours))
+        return ours <= {name.rpartition(".")[2] for answer in answers for name in answer}
+
+    def _flower_knows_us(self) -> bool:
+        """Flower's first look at the workers may come back empty; who opens its page should not see that."""
+        if not _responds(f"{self.flower_url}/healthcheck"):
+            return False
+        workers = httpx.get(f"{self.flower_url}/api/workers", params={"refresh": "1"}, timeout=10, trust_env=False)
+        return workers.is_success and len(workers.json()) > len(self.config.providers)
 
     def _wait(self, what: str, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + STARTUP

@@ -143,7 +143,7 @@ class World:
 def open_world(home: Path, *, time_scale: float = 0.05, config: Path = CONFIG, emulate: bool = True) -> Iterator[World]:
     """A migrated ledger, a broker and an emulator; no worker yet."""
     with _database(home) as database_url, _broker(home) as broker_url:
-        environ = _clean_environ() | {
+        environ = clean_environ() | {
             "MIREPOIX_HOME": str(home),
             "MIREPOIX_CONFIG": str(config),
             "MIREPOIX_DATABASE_URL": database_url,
@@ -185,7 +185,8 @@ def responds(url: str) -> bool:
         return False
 
 
-def _clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Our environment without anything that would configure Mirepoix."""
     return {key: value for key, value in environ.items() if not key.startswith(("MIREPOIX_", "OPENAI_", "ANTHROPIC_"))}
 
 
