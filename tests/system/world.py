@@ -29,7 +29,7 @@ from workers.embedded import EmbeddedBroker
 from workers.stack import free_port
 
 CONFIG = Path(__file__).parent / "mirepoix.yaml"
-QUESTIONS = Path("/tmp/q/questions.jsonl")
+QUESTIONS = Path(__file__).parents[2] / "examples" / "questions.jsonl"
 PATIENCE = 60.0
 
 
