@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +17,7 @@ from cli import context, screen
 from cli.screen import Json
 from cli.services import examples
 from cli.setup import template
-from mirepoix.client import Client, Handle
+from mirepoix.client import Client
 from mirepoix.config_file import load_config
 from mirepoix.errors import ConfigError, JobFailed
 from mirepoix.settings import Settings
@@ -73,10 +74,9 @@ def demo(
     screen.err.print("starting a broker, the emulator and a worker per provider …")
     plan = Plan(emulate=True, time_scale=time_scale, answers=examples("questions.jsonl"), flower_port=None)
     with Stack(settings, config, plan, on_event=screen.err.print) as stack, Client(stack.settings, config) as client:
-        handles = submit_all(client, material)
-        views = _wait_for_all(client, [handle for group in handles.values() for handle in group], quiet=json)
-        rows = summarise(handles, views, material)
-        shown = _most_telling(handles["careful"], views)
+        views = run_all(client, material, quiet=json)
+        rows = summarise(views, material)
+        shown = _most_telling(views["careful"])
         trace = client.get(shown).trace()
     if json:
         for row in rows:
@@ -98,23 +98,30 @@ def load_material() -> Material:
     return Material(questions, documents)
 
 
-def submit_all(client: Client, material: Material) -> dict[str, list[Handle]]:
-    """Every question to four pipelines and to the strong model alone; every document to `report` and likewise."""
+def run_all(client: Client, material: Material, *, quiet: bool) -> dict[str, list[JobView]]:
+    """Every question through four pipelines and the strong model alone; every document through `report` and likewise.
+
+    One after another, so that no pipeline waits for the calls of another. Gives the jobs in the order of their inputs.
+    """
     questions = [item["question"] for item in material.questions]
     alone = Call(name="strong_alone", model=STRONG, system=BRIEF)
     report_alone = Call(name="strong_report", model=STRONG, prompt=REPORT)
     runs: dict[str, tuple[str | Pipeline, Sequence[str]]] = {name: (name, questions) for name in ASKING}
     runs |= {"report": ("report", material.documents), "alone": (alone, questions)}
     runs |= {"report_alone": (report_alone, material.documents)}
-    return {name: list(client.submit_many(pipeline, inputs)) for name, (pipeline, inputs) in runs.items()}
+    columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen.err, disable=quiet) as progress:
+        return {
+            name: _run(client, pipeline, inputs, partial(progress.advance, progress.add_task(name, total=len(inputs))))
+            for name, (pipeline, inputs) in runs.items()
+        }
 
 
-def summarise(handles: dict[str, list[Handle]], views: dict[str, JobView], material: Material) -> list[Row]:
+def summarise(views: dict[str, list[JobView]], material: Material) -> list[Row]:
     """One row a pipeline."""
     rows: list[Row] = []
     for name in (*ASKING, "report"):
-        mine = [views[handle.id] for handle in handles[name]]
-        alone = [views[handle.id] for handle in handles["report_alone" if name == "report" else "alone"]]
+        mine, alone = views[name], views["report_alone" if name == "report" else "alone"]
         asked = material.questions if name != "report" else None
         rows.append(
             Row(
@@ -141,18 +148,15 @@ def _demo_settings(settings: Settings) -> Settings:
     return replace(settings, config_path=path)
 
 
-def _wait_for_all(client: Client, handles: list[Handle], *, quiet: bool) -> dict[str, JobView]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+def _run(client: Client, pipeline: str | Pipeline, inputs: Sequence[str], ended: Callable[[], None]) -> list[JobView]:
+    handles = list(client.submit_many(pipeline, inputs))
     views: dict[str, JobView] = {}
-    with Progress(*columns, console=screen.err, disable=quiet) as progress:
-        bar = progress.add_task("jobs", total=len(handles))
-        for view in client.as_ended(handles, TIMEOUT):
-            views[view.job] = view
-            progress.advance(bar)
-    for view in views.values():
+    for view in client.as_ended(handles, TIMEOUT):
         if view.state is not JobState.SUCCEEDED:
             raise JobFailed(f"job {view.job} of {view.pipeline}: {view.error}", job_id=view.job, state=view.state)
-    return views
+        views[view.job] = view
+        ended()
+    return [views[handle.id] for handle in handles]
 
 
 def _right(views: list[JobView], questions: list[dict[str, Any]] | None) -> int | None:
@@ -165,9 +169,9 @@ def _right(views: list[JobView], questions: list[dict[str, Any]] | None) -> int 
     return right
 
 
-def _most_telling(handles: list[Handle], views: dict[str, JobView]) -> str:
+def _most_telling(views: list[JobView]) -> str:
     """The job that went through the most tiers."""
-    return max(handles, key=lambda handle: views[handle.id].calls).id
+    return max(views, key=lambda view: view.calls).job
 
 
 def _print_rows(rows: list[Row]) -> None:

@@ -11,6 +11,7 @@ from mirepoix.queues import EXCHANGE, all_queues
 from mirepoix.settings import Settings
 from tasks.house import House
 from tasks.registry import register_tasks
+from workers.chord_counts import ChordCounts
 
 LONGEST_CALL = 3600
 SOCKET: dict[str, Any] = {
@@ -24,7 +25,8 @@ SOCKET: dict[str, Any] = {
 
 def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
     """A Celery app with the house's queues and tasks, and what its tasks share."""
-    app = Celery("mirepoix", broker=settings.broker_url, backend=settings.redis_url, set_as_current=False)
+    backend = f"{ChordCounts.__module__}:{ChordCounts.__name__}+{settings.redis_url}"
+    app = Celery("mirepoix", broker=settings.broker_url, backend=backend, set_as_current=False)
     app.conf.update(
         task_serializer="json",
         result_serializer="json",

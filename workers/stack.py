@@ -102,27 +102,28 @@ class Stack:
         database = Database(self.settings.database_url)
         migrate(database)
         database.close()
-        if self.plan.emulate:
-            self._start_emulator()
+        emulated = self._start_emulator() if self.plan.emulate else None
         names = [ORCHESTRATE, *self.config.providers]
         for name in names:
             self._add(f"worker-{name}", ["worker", name])
         if self.plan.flower_port is not None:
             self._add("flower", ["flower", "--port", str(self.plan.flower_port)])
         app, _ = create_app(self.settings, self.config)
+        if emulated is not None:
+            self._wait("the emulator", lambda: _responds(f"{emulated}/_health"))
         self._wait("the workers", lambda: self._all_consume(app))
         if self.flower_url is not None:
             self._wait("Flower", self._flower_knows_us)
 
-    def _start_emulator(self) -> None:
+    def _start_emulator(self) -> str:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         answers = [part for file in self.plan.answers for part in ("--answers", str(file))]
         bill = str(self.settings.home / "bill.sqlite3")
         knobs = ["--seed", str(self.plan.seed), "--time-scale", str(self.plan.time_scale), "--bill", bill]
         self._add("emulator", ["emulator", "--port", str(port), *knobs, *answers])
-        self._wait("the emulator", lambda: _responds(f"{url}/_health"))
         self.settings = replace(self.settings, emulator_url=url)
+        return url
 
     def _add(self, name: str, arguments: list[str]) -> None:
         self.children.append(_Child(name, arguments, self._spawn(name, arguments)))
@@ -155,7 +156,7 @@ class Stack:
     def _all_consume(self, app: Celery) -> bool:
         """Whether every worker of ours answers on its queue of control messages: it consumes its other queues too."""
         ours = {str(child.process.pid) for child in self.children if child.name.startswith("worker-")}
-        answers = app.control.ping(timeout=0.3, limit=len(ours))
+        answers = app.control.ping(timeout=0.3, limit=len(ours)) or []
         return ours <= {name.rpartition(".")[2] for answer in answers for name in answer}
 
     def _flower_knows_us(self) -> bool:

@@ -11,7 +11,7 @@ from mirepoix.views import Decision
 SIGNS: dict[str, re.Pattern[str]] = {
     task: re.compile(pattern, re.IGNORECASE | re.MULTILINE)
     for task, pattern in {
-        "code": r"```|\b(python|javascript|typescript|java|rust|golang|c\+\+|sql|bash|regex|function|compile[rs]?|bug|"
+        "code": r"```|\b(python|javascript|typescript|java|rust|golang|c\+\+|sql|bash|regex|function|compilers?|bug|"
         r"stack ?trace|snippet|refactor|unit tests?|code|script|print\(|def |class \w+|big-?o|runtime|expression)\b",
         "math": r"\b(calculate|compute|solve|equation|integral|derivative|probability|sum|product|percent|square root|"
         r"average|mean|median|how many|fraction|prime|divided|multiplied|times|plus|minus|factorial|interest)\b|"
@@ -20,8 +20,8 @@ SIGNS: dict[str, re.Pattern[str]] = {
         "translation": r"\b(translate|translation|into (?:english|french|german|spanish|italian|chinese|japanese)|"
         r"in (?:french|german|spanish|italian|chinese|japanese))\b",
         "extraction": r"\b(extract|list all|find all|fields?|json|table of|named entities|parse)\b",
-        "analysis": r"\b(why|analy[sz]e|compare|contrast|evaluate|assess|trade-?offs?|argue|explain|reason|implications?|"
-        r"suppose|deduce|conclude|consider)\b",
+        "analysis": r"\b(why|analy[sz]e|compare|contrast|evaluate|assess|trade-?offs?|argue|explain|reason|"
+        r"implications?|suppose|deduce|conclude|consider)\b",
         "creative": r"\b(poem|story|haiku|slogan|lyrics|write a (?:song|tale|scene)|joke|tagline)\b",
         "fact": r"^\s*(who|what|when|where|which|name)\b",
     }.items()
