@@ -176,7 +176,7 @@ def _most_telling(views: list[JobView]) -> str:
 
 def _print_rows(rows: list[Row]) -> None:
     columns = ["pipeline", "jobs", "right", "models asked", "calls", "USD", "mean s"]
-    columns += [f"{STRONG} alone: right", "USD", "mean s", "saved %"]
+    columns += [f"{STRONG} right", f"{STRONG} USD", f"{STRONG} s", "saved %"]
     cells = [
         (
             row.pipeline,

@@ -1,0 +1,88 @@
+"""Every command and every example that the documents show does what they say."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.test_up import command, up
+
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
+RUNS_UNTIL_STOPPED = ("up", "worker", "flower", "emulator")
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of `language` in all documents."""
+    found = [
+        re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE) for path in DOCUMENTS
+    ]
+    return [block for each in found for block in each]
+
+
+def shell_lines() -> list[list[str]]:
+    """The commands of all shell blocks, split into words."""
+    return [shlex.split(line) for block in blocks("sh") for line in block.splitlines() if line.strip()]
+
+
+def test_each_make_target_that_the_documents_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {name for path in DOCUMENTS for name in re.findall(r"`make ([a-z-]+)", path.read_text())}
+    named |= {words[1] for words in shell_lines() if words[0] == "make"}
+    assert {"demo", "test"} <= named
+    assert named <= targets
+
+
+def test_each_link_between_documents_leads_somewhere() -> None:
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_each_file_that_the_architecture_names_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    for name in re.findall(r"`((?:mirepoix|pipelines|db|tasks|workers|cli|emulator|tests)/[\w/.]*)`", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_each_option_of_a_command_that_runs_until_stopped_is_known(tmp_path: Path) -> None:
+    shown = [words for words in shell_lines() if words[0] == "mirepoix" and words[1] in RUNS_UNTIL_STOPPED]
+    assert shown
+    for words in shown:
+        usage = command(tmp_path, words[1], "--help").stdout
+        assert all(word in usage for word in words[2:] if word.startswith("-")), words
+
+
+def test_the_commands_and_the_python_example_of_the_readme_run(tmp_path: Path) -> None:
+    lines = [words[1:] for words in shell_lines() if words[0] == "mirepoix" and words[1] not in RUNS_UNTIL_STOPPED]
+    before = [words for words in lines if words[0] in ("init", "check")]
+    during = [words for words in lines if words not in before]
+    assert before
+    assert len(during) >= 6
+    for words in before:
+        done = command(tmp_path, *words)
+        assert done.returncode == 0, f"{words}: {done.stderr}"
+    with up(tmp_path, "--emulate", "--time-scale", "0.05", "--flower-port", "0"):
+        for words in during:
+            done = command(tmp_path, *words)
+            assert done.returncode == 0, f"{words}: {done.stderr}"
+            assert done.stdout.strip(), words
+        for example in blocks("python"):
+            assert len(example.splitlines()) <= 30
+            done = subprocess.run(
+                [sys.executable, "-P", "-c", example],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            assert "verdict ensemble succeeded" in done.stdout
