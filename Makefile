@@ -21,7 +21,7 @@ test-quick: $(READY) ## run the quick tests: all pure ones and the core of the s
 	$(BIN)/pytest -m "not system or quick"
 
 test-services: $(READY) ## run the tests that use services on PostgreSQL and redis-server, which it installs and starts
-	scripts/with-services $(BIN)/pytest -m "system or services"
+	scripts/with-services $(BIN)/pytest -m "not embedded" tests/db tests/system
 
 lint: $(READY) ## check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ import pytest
 from tests.system.world import clean_environ
 from workers.stack import free_port
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.embedded]
 
 
 def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

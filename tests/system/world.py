@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from workers.stack import free_port
 CONFIG = Path(__file__).parent / "mirepoix.yaml"
 QUESTIONS = Path(__file__).parents[2] / "examples" / "questions.jsonl"
 PATIENCE = 60.0
+_REDIS_DATABASES = cycle(range(1, 16))  # worlds that live at the same time must not take each other's messages
 
 
 @dataclass
@@ -212,10 +214,11 @@ def _broker(home: Path) -> Iterator[str]:
     """An empty broker: the server in MIREPOIX_TEST_BROKER_URL, else an embedded Valkey in `home`."""
     server = os.environ.get("MIREPOIX_TEST_BROKER_URL")
     if server:
-        client = connect(server)
-        client.flushall()
+        url = f"{server.rpartition('/')[0]}/{next(_REDIS_DATABASES)}"
+        client = connect(url)
+        client.flushdb()
         client.close()
-        yield server
+        yield url
         return
     broker = EmbeddedBroker(home)
     broker.start()
