@@ -56,7 +56,8 @@ def submit(
         if jsonl is not None:
             if text is not None or file is not None or key is not None:
                 raise InputError("--jsonl holds the inputs; it goes with no TEXT, --file or --key.")
-            jobs = client.submit_many(pipeline, read_jsonl(jsonl, tenant, task))
+            batches = client.submit_batches(pipeline, read_jsonl(jsonl, tenant, task))
+            jobs = (handle for batch in batches for handle in batch)
             handles = list(_with_progress(jobs, "submitted", None, quiet=json))
         else:
             given = _one_input(text, file)

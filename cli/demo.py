@@ -149,7 +149,7 @@ def _demo_settings(settings: Settings) -> Settings:
 
 
 def _run(client: Client, pipeline: str | Pipeline, inputs: Sequence[str], ended: Callable[[], None]) -> list[JobView]:
-    handles = list(client.submit_many(pipeline, inputs))
+    handles = client.submit_many(pipeline, inputs)
     views: dict[str, JobView] = {}
     for view in client.as_ended(handles, TIMEOUT):
         if view.state is not JobState.SUCCEEDED:

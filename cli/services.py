@@ -54,23 +54,29 @@ def up(
 
 def worker(
     names: Annotated[list[str], typer.Argument(metavar="PROVIDER…", help="Providers to serve; `orchestrate` decides.")],
+    json: Json = False,
 ) -> None:
     """Run one worker process for the queues of some providers; start as many as you like."""
     from workers.run import run_worker
 
     sys.path.append(str(Path.cwd()))
     settings = context.settings()
+    if json:
+        screen.print_json({"worker": names, "broker_url": masked(settings.broker_url)})
     run_worker(settings, context.config(settings), names)
 
 
 def flower(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5555,
+    json: Json = False,
 ) -> None:
     """Run Flower. Beyond the loopback interface it needs FLOWER_BASIC_AUTH=user:password."""
     from workers.flower import run_flower
 
     settings = context.settings()
+    if json:
+        screen.print_json({"flower_url": f"http://{host}:{port}"})
     basic_auth = os.environ.get("FLOWER_BASIC_AUTH") or None
     run_flower(settings, context.config(settings), host=host, port=port, basic_auth=basic_auth)
 
@@ -82,16 +88,20 @@ def emulator(
     time_scale: Annotated[float, typer.Option(min=0, help="Multiplies all latencies; 0: no waiting.")] = 1.0,
     answers: Annotated[list[Path] | None, typer.Option(help="Questions that the models know (JSONL).")] = None,
     bill: Annotated[Path | None, typer.Option(help="Keep the bill in this SQLite file.")] = None,
-    port_file: Annotated[Path | None, typer.Option(help="Write the port here once it listens.")] = None,
+    json: Json = False,
 ) -> None:
     """Run the provider emulator: OpenAI's and Anthropic's wire formats, with the models and prices of mirepoix.yaml."""
     from emulator import EmulatorSettings, serve
     from emulator.profiles import profiles_for
+    from workers.stack import free_port
 
     settings = context.settings()
     models = profiles_for(context.config(settings))
     known = tuple(answers) if answers is not None else examples("questions.jsonl")
-    serve(EmulatorSettings(seed, time_scale, known, bill, models), host, port, port_file=port_file)
+    chosen = port or free_port()
+    if json:
+        screen.print_json({"emulator_url": f"http://{host}:{chosen}"})
+    serve(EmulatorSettings(seed, time_scale, known, bill, models), host, chosen)
 
 
 def examples(name: str) -> tuple[Path, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, select
 
 from mirepoix.errors import NotFound
@@ -9,12 +11,24 @@ from mirepoix.ledger.tables import Job
 from mirepoix.states import JobState
 
 
-def lock_job(connection: Connection, job_id: str) -> JobState:
-    """Hold the row of `job_id` until the transaction ends, and say its state; raises NotFound.
+@dataclass(frozen=True, slots=True)
+class LockedJob:
+    """What the holder of a job's lock knows of it."""
+
+    state: JobState
+    pipeline: str
+    version: str
+    input_hash: str
+    task: str | None
+
+
+def lock_job(connection: Connection, job_id: str) -> LockedJob:
+    """Hold the row of `job_id` until the transaction ends; raises NotFound.
 
     SQLite needs no row lock: a write transaction there has the whole ledger to itself.
     """
-    state = connection.execute(select(Job.state).where(Job.id == job_id).with_for_update()).scalar_one_or_none()
-    if state is None:
+    query = select(Job.state, Job.pipeline, Job.version, Job.input_hash, Job.task).where(Job.id == job_id)
+    job = connection.execute(query.with_for_update()).one_or_none()
+    if job is None:
         raise NotFound(f"no job {job_id!r} in this ledger.")
-    return JobState(state)
+    return LockedJob(JobState(job.state), job.pipeline, job.version, job.input_hash, job.task)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy import insert as insert_into
 
-from db.locks import lock_job
+from db.locks import LockedJob, lock_job
 from mirepoix.ledger.tables import Job, PipelineVersion, Step, now
 from mirepoix.planned import PlannedStep
 from mirepoix.spec import Pipeline, parse
@@ -46,12 +46,15 @@ def read_version(connection: Connection, job_id: str) -> str:
     return connection.execute(select(Job.version).where(Job.id == job_id)).scalar_one()
 
 
-def begin_job(connection: Connection, job_id: str) -> str | None:
-    """Move the job from queued to running and give its version; None when it was not queued (a duplicate)."""
-    if lock_job(connection, job_id) is not JobState.QUEUED:
+def begin_job(connection: Connection, job_id: str) -> LockedJob | None:
+    """Move the job from queued to running; None when it was not queued (a duplicate, or cancelled)."""
+    job = lock_job(connection, job_id)
+    if job.state is not JobState.QUEUED:
         return None
-    begun = update(Job).where(Job.id == job_id).values(state=JobState.RUNNING, started_at=now(), due_at=None)
-    return connection.execute(begun.returning(Job.version)).scalar_one()
+    connection.execute(
+        update(Job).where(Job.id == job_id).values(state=JobState.RUNNING, started_at=now(), due_at=None)
+    )
+    return job
 
 
 def add_steps(connection: Connection, job_id: str, steps: Sequence[PlannedStep], providers: Mapping[str, str]) -> None:
@@ -84,24 +87,24 @@ def claim_step(connection: Connection, job_id: str, path: str, holder: str) -> C
 
     A claim raises the step's epoch; what is recorded under an older epoch is kept as an attempt but never wins.
     """
-    running = exists().where(Job.id == job_id, Job.state == JobState.RUNNING)
+    job = lock_job(connection, job_id)
+    if job.state is not JobState.RUNNING:
+        return None
     claimed = connection.execute(
         update(Step)
         .where(Step.job_id == job_id, Step.path == path, Step.state.in_(OPEN))
-        .where(Step.missing == 0, Step.holder.is_(None), running)
+        .where(Step.missing == 0, Step.holder.is_(None))
         .values(
             state=StepState.RUNNING,
             epoch=Step.epoch + 1,
             holder=holder,
             due_at=None,
+            started_at=func.coalesce(Step.started_at, now()),
         )
-        .returning(Step.epoch, Step.kind, Step.driven, Step.model, Step.started_at)
+        .returning(Step.epoch, Step.kind, Step.driven, Step.model)
     ).one_or_none()
     if claimed is None:
         return None
-    if claimed.started_at is None:
-        connection.execute(update(Step).where(Step.job_id == job_id, Step.path == path).values(started_at=now()))
-    job = connection.execute(select(Job.version, Job.input_hash, Job.task).where(Job.id == job_id)).one()
     return Claim(
         job_id=job_id,
         path=path,

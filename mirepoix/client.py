@@ -80,15 +80,21 @@ class Client:
 
     def submit_many(
         self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], *, tenant: str = "default"
-    ) -> Iterator[Handle]:
-        """Accept many jobs, lazily: each batch of 500 is one transaction, and whole in the ledger when it is yielded.
+    ) -> list[Handle]:
+        """Accept many jobs; inputs and `Submission`s may be mixed. As `submit_batches`, all at once."""
+        return [handle for batch in self.submit_batches(pipeline, jobs, tenant=tenant) for handle in batch]
 
-        Inputs and `Submission`s may be mixed; an iterator of any length is fine.
+    def submit_batches(
+        self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], *, tenant: str = "default"
+    ) -> Iterator[list[Handle]]:
+        """Accept jobs as they come, 500 at a time: a batch is one transaction, whole in the ledger when it is yielded.
+
+        Lazy: what is not iterated over is not submitted.
         """
         waiting = iter(jobs)
         while batch := list(islice(waiting, BATCH)):
             whole = [job if isinstance(job, Submission) else Submission(input=job, tenant=tenant) for job in batch]
-            yield from self._accept(pipeline, whole, wait_broker=True)
+            yield self._accept(pipeline, whole, wait_broker=True)
 
     def get(self, job_id: str) -> Handle:
         """The handle of a job that exists; raises NotFound."""
@@ -147,8 +153,8 @@ class Client:
     async def asubmit_many(
         self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], *, tenant: str = "default"
     ) -> list[Handle]:
-        """As `submit_many`, without blocking the event loop; gives all handles at the end."""
-        return await asyncio.to_thread(lambda: list(self.submit_many(pipeline, jobs, tenant=tenant)))
+        """As `submit_many`, without blocking the event loop."""
+        return await asyncio.to_thread(self.submit_many, pipeline, jobs, tenant=tenant)
 
     def _accept(self, pipeline: str | Pipeline, jobs: Sequence[Submission], *, wait_broker: bool) -> list[Handle]:
         name, spec = self._resolve(pipeline)

@@ -20,15 +20,15 @@ from tasks.house import House
 def start_job(house: House, job_id: str) -> None:
     """Compile the job once; a second delivery finds it begun and does nothing."""
     with house.database.write() as connection:
-        version = begin_job(connection, job_id)
-        if version is None:
+        job = begin_job(connection, job_id)
+        if job is None:
             return
-        spec = house.spec(connection, version)
-        failed = not _plan_steps(house, connection, job_id, spec)
-    if failed:
-        announce(house.redis, job_id)
-    else:
+        spec = house.spec(connection, job.version)
+        planned = _plan_steps(house, connection, job_id, job.pipeline, spec)
+    if planned:
         house.canvas(job_id).of(root(spec)).apply_async()
+    else:
+        announce(house.redis, job_id)
 
 
 def continue_chain(house: House, job_id: str, path: str, index: int) -> Signature[object]:
@@ -38,9 +38,10 @@ def continue_chain(house: House, job_id: str, path: str, index: int) -> Signatur
     return house.canvas(job_id).chain_from(find(spec, path), index)
 
 
-def _plan_steps(house: House, connection: Connection, job_id: str, spec: Pipeline) -> bool:
+def _plan_steps(house: House, connection: Connection, job_id: str, name: str, spec: Pipeline) -> bool:
+    """Write the job's steps; False when it failed instead, its pipeline having a mistake."""
     try:
-        check_pipeline(spec.name or spec.kind, spec, house.config)
+        check_pipeline(name, spec, house.config)
     except PipelineError as error:
         fail_job(connection, job_id, ErrorKind.PIPELINE, str(error))
         return False
