@@ -52,9 +52,7 @@ def read_below(connection: Connection, job_id: str, path: str) -> list[Below]:
         .where(Attempt.job_id == job_id, Attempt.error_kind.is_(None))
         .group_by(Attempt.path)
     )
-    reasons = dict(
-        connection.execute(select(Attempt.path, Attempt.finish_reason).where(Attempt.id.in_(last))).tuples().all()
-    )
+    reasons = dict(connection.execute(select(Attempt.path, Attempt.finish_reason).where(Attempt.id.in_(last))).all())
     query = select(*Step.__table__.c).where(Step.job_id == job_id, Step.parent == path).order_by(Step.position)
     steps = connection.execute(query).all()
     texts = load(connection, [step.output_hash for step in steps])
@@ -74,6 +72,6 @@ def read_below(connection: Connection, job_id: str, path: str) -> list[Below]:
 def read_outputs(connection: Connection, job_id: str, paths: Iterable[str]) -> dict[str, JsonValue]:
     """The answers of those of `paths` that have one."""
     query = select(Step.path, Step.output_hash).where(Step.job_id == job_id, Step.path.in_(sorted(set(paths))))
-    rows = connection.execute(query.where(Step.output_hash.is_not(None))).tuples().all()
+    rows = connection.execute(query.where(Step.output_hash.is_not(None))).all()
     texts = load(connection, [hash_ for _, hash_ in rows])
     return {path: texts[hash_] for path, hash_ in rows if hash_ is not None}

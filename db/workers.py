@@ -40,7 +40,7 @@ def retire_worker(connection: Connection, worker_id: str) -> int:
 
 def read_beats(connection: Connection) -> dict[str, int]:
     """The beat of each process thought alive."""
-    return dict(connection.execute(select(Worker.id, Worker.beat).where(Worker.alive)).tuples().all())
+    return dict(connection.execute(select(Worker.id, Worker.beat).where(Worker.alive)).all())
 
 
 def read_alive(connection: Connection) -> list[str]:

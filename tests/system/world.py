@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -18,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import redis
-from sqlalchemy.engine import make_url
 
 from db.workers import read_alive
 from mirepoix import Client, Settings
 from mirepoix.ledger.engine import Database
 from mirepoix.wake import connect
+from tests.databases import fresh_database
 from workers.embedded import EmbeddedBroker
 from workers.stack import free_port
 
@@ -144,7 +142,7 @@ class World:
 @contextmanager
 def open_world(home: Path, *, time_scale: float = 0.05, config: Path = CONFIG, emulate: bool = True) -> Iterator[World]:
     """A migrated ledger, a broker and an emulator; no worker yet."""
-    with _database(home) as database_url, _broker(home) as broker_url:
+    with fresh_database(home) as database_url, _broker(home) as broker_url:
         environ = clean_environ() | {
             "MIREPOIX_HOME": str(home),
             "MIREPOIX_CONFIG": str(config),
@@ -190,23 +188,6 @@ def responds(url: str) -> bool:
 def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Our environment without anything that would configure Mirepoix."""
     return {key: value for key, value in environ.items() if not key.startswith(("MIREPOIX_", "OPENAI_", "ANTHROPIC_"))}
-
-
-@contextmanager
-def _database(home: Path) -> Iterator[str]:
-    """A fresh database: on the server in MIREPOIX_TEST_DATABASE_URL, else SQLite in `home`."""
-    server = os.environ.get("MIREPOIX_TEST_DATABASE_URL")
-    if not server:
-        yield f"sqlite:///{home / 'ledger.sqlite3'}"
-        return
-    name = f"test_{secrets.token_hex(6)}"
-    admin = make_url(server).set(drivername="postgresql")
-    with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        try:
-            yield make_url(server).set(database=name).render_as_string(hide_password=False)
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
 
 
 @contextmanager
