@@ -70,14 +70,17 @@ def spawn_steps(
     *,
     waits_for: int,
 ) -> bool:
-    """Add steps below a claimed one, which then waits for `waits_for` of them; False when the claim has lapsed."""
+    """Add steps below a claimed one, which then waits for `waits_for` of them; False when the claim has lapsed.
+
+    Ends the claim: who held it has nothing more to say about this step.
+    """
     if not holds(connection, claim):
         return False
     add_steps(connection, claim.job_id, children, providers)
     connection.execute(
         update(Step)
         .where(Step.job_id == claim.job_id, Step.path == claim.path)
-        .values(holder=None, missing=waits_for, due_at=None)
+        .values(holder=None, epoch=Step.epoch + 1, missing=waits_for, due_at=None)
     )
     return True
 

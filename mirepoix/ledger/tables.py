@@ -127,7 +127,8 @@ class Step(Base):
 
     It may be claimed while it is not ended, nobody holds it (`holder`) and nothing it needs is `missing`; `due_at` is
     set exactly then, to when the reconciler should wonder about it. `feeds` are the paths of the steps that wait for
-    this one. `driven`: the canvas no longer leads here, so whoever makes it ready publishes it. `epoch` counts claims.
+    this one. `driven`: the canvas no longer leads here, so whoever makes it ready publishes it. `epoch` rises with
+    every claim, and when a claimed step puts steps below itself: what comes under an older one never wins.
     """
 
     __tablename__ = "steps"

@@ -18,8 +18,7 @@ from mirepoix.paths import child, find, root
 from mirepoix.spec import Pipeline
 from mirepoix.states import ErrorKind, JobState
 from pipelines.plan import plan
-
-MODELS = {"a": "one", "b": "two"}
+from tests.specs import MODELS
 
 
 @dataclass
@@ -58,8 +57,11 @@ class Run:
 
     def spawn(self, path: str, indices: list[int]) -> bool:
         """Claim a deciding step and add steps below it."""
-        claim = self.must_claim(path)
-        place = find(self.spec, path)
+        return self.spawn_under(self.must_claim(path), indices)
+
+    def spawn_under(self, claim: Claim, indices: list[int]) -> bool:
+        """Add steps under a claim."""
+        place = find(self.spec, claim.path)
         steps = [step for index in indices for step in plan(child(place, index))]
         with self.database.write() as connection:
             return spawn_steps(connection, claim, steps, MODELS, waits_for=len(indices))

@@ -51,6 +51,17 @@ def test_all_first_steps_of_a_nested_ensemble_wait_for_the_step_before_it(databa
     assert run.answer("1").job_ended
 
 
+def test_a_claim_ends_with_the_steps_it_puts_below_its_own(database: Database) -> None:
+    run = begin(database, Cascade(tiers=(Call(model="a"), Call(model="b"))))
+    run.answer("tiers.0")
+    claim = run.must_claim("$")
+    assert run.spawn_under(claim, [1])
+    assert not run.spawn_under(claim, [1]), "put there twice"
+    assert not run.record(claim).won, "answered although a tier is at work"
+    run.answer("tiers.1")
+    assert run.answer("$").job_ended
+
+
 def test_a_route_takes_the_answer_of_its_branch(database: Database) -> None:
     route = Route(by="complexity", to=(Branch(below=0.5, then=Call(model="a")), Branch(then=Call(model="b"))))
     run = begin(database, Chain(steps=(route, Call(model="a"))))

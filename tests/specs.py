@@ -1,0 +1,32 @@
+"""Random pipelines of all shapes, for property tests."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from mirepoix import Branch, Call, Cascade, Chain, Ensemble, Map, Route
+from mirepoix.spec import Pipeline
+
+MODELS = {"a": "one", "b": "two"}
+"""The models that random pipelines ask, and the provider of each."""
+
+
+def pipelines(*, most: int = 8, maps: bool = True) -> st.SearchStrategy[Pipeline]:
+    """Trees of at most `most` calls; without `maps` where what they run over matters."""
+    calls: st.SearchStrategy[Pipeline] = st.builds(Call, model=st.sampled_from(sorted(MODELS)))
+
+    def nest(below: st.SearchStrategy[Pipeline]) -> st.SearchStrategy[Pipeline]:
+        some = st.lists(below, min_size=1, max_size=3).map(tuple)
+        shapes: list[st.SearchStrategy[Pipeline]] = [
+            st.builds(Chain, steps=some),
+            st.builds(Ensemble, members=some),
+            st.builds(Cascade, tiers=some),
+            st.tuples(below, below).map(_either),
+        ]
+        return st.one_of(*shapes, st.builds(Map, each=below)) if maps else st.one_of(*shapes)
+
+    return st.recursive(calls, nest, max_leaves=most)
+
+
+def _either(pair: tuple[Pipeline, Pipeline]) -> Pipeline:
+    return Route(by="complexity", to=(Branch(below=0.5, then=pair[0]), Branch(then=pair[1])))
