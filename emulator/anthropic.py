@@ -1,4 +1,5 @@
-"""Anthropic messages: the wire format of `POST /v1/messages` (PROVIDERS.md, section 1)."""
+"""Anthropic messages: the wire format of `POST /v1/messages`, as the official
+SDK's types and recorded traffic show it."""
 
 from __future__ import annotations
 

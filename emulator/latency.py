@@ -1,6 +1,6 @@
 """How long a model takes: a log-normal time to the first token, then its tokens one by one.
 
-PROVIDERS.md, section 4: published medians of one model differ two- to threefold by source, hence the wide
+Published medians of one model differ two- to threefold by source, hence the wide
 spread (sigma 0.35-0.6) and a tail of slow answers.
 """
 

@@ -1,4 +1,5 @@
-"""OpenAI chat completions: the wire format of `POST /v1/chat/completions` (PROVIDERS.md, section 1)."""
+"""OpenAI chat completions: the wire format of `POST /v1/chat/completions`, as the
+official SDK's types and recorded traffic show it."""
 
 from __future__ import annotations
 

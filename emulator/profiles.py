@@ -1,6 +1,6 @@
 """What each emulated model costs, how able it is and how fast.
 
-Prices: LiteLLM's price map 1.109.1, as quoted in PROVIDERS.md, section 4; gpt-4 is OpenAI's list price of
+Prices: LiteLLM's price map 1.109.1; gpt-4 is OpenAI's list price of
 2023. Times to the first token: modelstats.ai of 3 April 2026 (GPT-4.1 mini 0.769 s, GPT-4.1 0.844 s, Sonnet
 4.6 1.293 s, Opus 4.6 1.604 s, Flash-Lite 0.42 s for the cheapest tier) and kunalganglani.com of March 2026
 (Haiku 4.5 0.597 s), each given to the nearest model of today. Sources differ two- to threefold for one model,

@@ -3,8 +3,7 @@
 The chance of a right answer is the three-parameter logistic model of item response theory (Birnbaum, 1968),
 with one discrimination for all: guess + (1 - guess) * logistic(a * (skill - difficulty)). Two models asked
 the same question share a part of their luck, or ensembles would look far too good: z = rho * z_question +
-sqrt(1 - rho^2) * z_model, and the answer is right where the normal quantile of the chance lies above z
-(PROVIDERS.md, section 4).
+sqrt(1 - rho^2) * z_model, and the answer is right where the normal quantile of the chance lies above z.
 """
 
 from __future__ import annotations
