@@ -23,6 +23,9 @@ test-quick: $(READY) ## run the quick tests: all pure ones and the core of the s
 test-services: $(READY) ## run the tests that use services on PostgreSQL and redis-server, which it installs and starts
 	scripts/with-services $(BIN)/pytest -m "not embedded" tests/db tests/system
 
+bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery and bare httpx
+	$(BIN)/python -m bench.overhead
+
 lint: $(READY) ## check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,4 +60,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services lint fmt build lock migration clean
+.PHONY: help demo test test-quick test-services bench lint fmt build lock migration clean

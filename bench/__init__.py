@@ -1,0 +1,1 @@
+"""Measurements, each against something run beside it on the same machine: `make bench`."""
