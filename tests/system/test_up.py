@@ -75,7 +75,6 @@ def wait_until_gone(home: Path, patience: float = 30) -> None:
         assert time.monotonic() < deadline, f"left behind: {living}"
 
 
-@pytest.mark.quick
 def test_init_up_submit_and_stop_on_a_fresh_machine(tmp_path: Path) -> None:
     assert command(tmp_path, "init").returncode == 0
     port = free_port()
