@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -15,7 +16,7 @@ from cli import context, screen
 from cli.screen import Json
 from mirepoix.client import Client, Handle, require_input
 from mirepoix.errors import InputError, NotFound
-from mirepoix.ledger.accept import Submission
+from mirepoix.ledger.accept import Options, Submission
 from mirepoix.paths import Place, walk
 from mirepoix.spec import Pipeline, Route
 from mirepoix.states import JobState
@@ -26,7 +27,15 @@ from pipelines.routers import choose_branch
 from pipelines.scope import scope_of
 
 T = TypeVar("T")
-FIELDS = {"input", "tenant", "key", "task"}
+FIELDS: dict[str, tuple[type, ...]] = {
+    "input": (object,),
+    "tenant": (str,),
+    "key": (str,),
+    "task": (str,),
+    "max_cost": (str, int, float),
+    "deadline": (int, float),
+    "priority": (int,),
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,27 +50,32 @@ def submit(
     file: Annotated[Path | None, typer.Option("--file", help="Read the input from this file.")] = None,
     jsonl: Annotated[
         Path | None,
-        typer.Option("--jsonl", help="Many jobs: a line each, a JSON text or {input, tenant?, key?, task?}."),
+        typer.Option("--jsonl", help="Many jobs: a line each, a JSON text or {input, tenant?, key?, task?, …}."),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer.")] = False,
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at the most.")] = None,
     tenant: Annotated[str, typer.Option(help="Whom the job is billed to.")] = "default",
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key gives the same job.")] = None,
     task: Annotated[str | None, typer.Option(help="What kind of work it is, for routes by task.")] = None,
+    max_cost: Annotated[str | None, typer.Option(metavar="USD", help="What its calls may cost at the most.")] = None,
+    deadline: Annotated[float | None, typer.Option(metavar="S", help="Seconds from now until it fails.")] = None,
+    priority: Annotated[int, typer.Option(metavar="N", help="Of a tenant's jobs the highest start first.")] = 0,
     wait_broker: Annotated[bool, typer.Option(help="Accept the job even while the broker is away.")] = True,
     json: Json = False,
 ) -> None:
     """Submit one job, or many; prints ids, or with --wait the answers. Exits 1 when a job did not succeed."""
+    bounds = Options(max_cost=_usd(max_cost), deadline=deadline, priority=priority)
+    options = Options(tenant=tenant, key=key, task=task, **bounds)
     with context.client() as client:
         if jsonl is not None:
             if text is not None or file is not None or key is not None:
                 raise InputError("--jsonl holds the inputs; it goes with no TEXT, --file or --key.")
-            batches = client.submit_batches(pipeline, read_jsonl(jsonl, tenant, task))
+            batches = client.submit_batches(pipeline, read_jsonl(jsonl, options))
             jobs = (handle for batch in batches for handle in batch)
             handles = list(_with_progress(jobs, "submitted", None, quiet=json))
         else:
             given = _one_input(text, file)
-            handles = [client.submit(pipeline, given, tenant=tenant, key=key, task=task, wait_broker=wait_broker)]
+            handles = [client.submit(pipeline, given, wait_broker=wait_broker, **options)]
         _warn_unpublished(handles)
         if not wait:
             _print_accepted(handles, json=json)
@@ -108,33 +122,45 @@ def _explain(place: Place, node: Route, text: str, task: str | None) -> dict[str
     return decision.model_dump() | {"then": outline(node.to[index].then)}
 
 
-def read_jsonl(path: Path, tenant: str, task: str | None) -> Iterator[Submission]:
-    """The jobs of a file, a line each; raises InputError that names the line."""
+def read_jsonl(path: Path, options: Options) -> Iterator[Submission]:
+    """The jobs of a file, a line each, `options` where a line says nothing; raises InputError that names the line."""
     try:
         with path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    yield _parse_line(line, f"{path}:{number}", tenant, task)
+                    yield _parse_line(line, f"{path}:{number}", options)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}.") from error
 
 
-def _parse_line(line: str, where: str, tenant: str, task: str | None) -> Submission:
+def _parse_line(line: str, where: str, options: Options) -> Submission:
     try:
         value = jsonlib.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON: {error}.") from error
     if isinstance(value, str):
-        return Submission(value, tenant, None, task)
+        return Submission(value, **options)
     if not isinstance(value, dict) or "input" not in value:
         raise InputError(f"{where}: a line is a JSON text, or an object with an 'input'.")
     for name in value:
         if name not in FIELDS:
             raise InputError(f"{where}: {unknown(f'field {name!r}', name, FIELDS)}")
-    for name in ("tenant", "key", "task"):
-        if not isinstance(value.get(name, ""), str):
-            raise InputError(f"{where}: {name!r} must be a text.")
-    return Submission(value["input"], value.get("tenant", tenant), value.get("key"), value.get("task", task))
+    for name, given in value.items():
+        if not isinstance(given, FIELDS[name]) or (isinstance(given, bool) and name != "input"):
+            raise InputError(f"{where}: {name!r} must be {' or '.join(kind.__name__ for kind in FIELDS[name])}.")
+    said: dict[str, Any] = {**options, **value}
+    said["max_cost"] = _usd(None if said["max_cost"] is None else str(said["max_cost"]))
+    try:
+        return Submission(**said)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _usd(text: str | None) -> Decimal | None:
+    try:
+        return None if text is None else Decimal(text)
+    except InvalidOperation as error:
+        raise InputError(f"max_cost is {text!r}; it must be an amount in USD, like 0.05.") from error
 
 
 def _one_input(text: str | None, file: Path | None) -> str:

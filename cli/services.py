@@ -40,7 +40,8 @@ def up(
     """Run everything: broker (if none is configured), a worker per provider, orchestrators, Flower. Ctrl-C ends all."""
     from workers.stack import Plan, Stack
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for how in (signal.SIGTERM, signal.SIGINT):  # a shell starts its background jobs with SIGINT ignored
+        signal.signal(how, _interrupt)
     settings = context.settings()
     known = tuple(answers) if answers else examples("questions.jsonl")
     plan = Plan(emulate, seed, time_scale, known if emulate else (), flower_port or None)

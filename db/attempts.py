@@ -58,6 +58,7 @@ def open_attempt(connection: Connection, claim: Claim, asked: Asked) -> int:
         "wire_name": asked.wire_name,
         "prompt_hash": hash_,
         "estimated": False,
+        "reserved": Decimal(0),
         "started_at": now(),
     }
     return int(connection.execute(insert(Attempt).values(row).returning(Attempt.id)).scalar_one())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlalchemy import Connection, select
 
@@ -16,6 +17,8 @@ class LockedJob:
     """What the holder of a job's lock knows of it."""
 
     state: JobState
+    tenant: str
+    max_cost: Decimal | None
     pipeline: str
     version: str
     input_hash: str
@@ -27,8 +30,10 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
 
     SQLite needs no row lock: a write transaction there has the whole ledger to itself.
     """
-    query = select(Job.state, Job.pipeline, Job.version, Job.input_hash, Job.task).where(Job.id == job_id)
+    query = select(
+        Job.state, Job.tenant, Job.max_cost.label("max_cost"), Job.pipeline, Job.version, Job.input_hash, Job.task
+    ).where(Job.id == job_id)
     job = connection.execute(query.with_for_update()).one_or_none()
     if job is None:
         raise NotFound(f"no job {job_id!r} in this ledger.")
-    return LockedJob(JobState(job.state), job.pipeline, job.version, job.input_hash, job.task)
+    return LockedJob(JobState(job.state), job.tenant, job.max_cost, job.pipeline, job.version, job.input_hash, job.task)

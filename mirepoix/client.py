@@ -13,14 +13,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 from pydantic import JsonValue
 
 from mirepoix.config import Config
 from mirepoix.config_file import load_config
 from mirepoix.errors import BrokerError, InputError, JobFailed, NotFound, ResultTimeout
-from mirepoix.ledger.accept import Submission, accept_jobs
+from mirepoix.ledger.accept import Options, Submission, accept_jobs
 from mirepoix.ledger.cancel import cancel_job
 from mirepoix.ledger.contents import encode
 from mirepoix.ledger.engine import Database
@@ -63,37 +63,33 @@ class Client:
         pipeline: str | Pipeline,
         input: JsonValue,
         *,
-        tenant: str = "default",
-        key: str | None = None,
-        task: str | None = None,
         wait_broker: bool = True,
+        **options: Unpack[Options],
     ) -> Handle:
         """Accept one job for `pipeline` (a configured name, or a pipeline built in Python).
 
-        `key` makes it idempotent: the same tenant and key give the same job. `task` is the kind of work, for routes by
-        task. While the broker is away the job is accepted and goes out when it is back; with `wait_broker=False` a
-        broker that is away is a BrokerError and nothing is accepted. Raises NotFound, PipelineError, InputError,
-        LedgerError.
+        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority. While the broker is away
+        the job is accepted and goes out when it is back; with `wait_broker=False` a broker that is away is a
+        BrokerError and nothing is accepted. Raises NotFound, PipelineError, InputError, LedgerError.
         """
-        submission = Submission(input=input, tenant=tenant, key=key, task=task)
-        return self._accept(pipeline, [submission], wait_broker=wait_broker)[0]
+        return self._accept(pipeline, [Submission(input, **options)], wait_broker=wait_broker)[0]
 
     def submit_many(
-        self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], *, tenant: str = "default"
+        self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], **options: Unpack[Options]
     ) -> list[Handle]:
         """Accept many jobs; inputs and `Submission`s may be mixed. As `submit_batches`, all at once."""
-        return [handle for batch in self.submit_batches(pipeline, jobs, tenant=tenant) for handle in batch]
+        return [handle for batch in self.submit_batches(pipeline, jobs, **options) for handle in batch]
 
     def submit_batches(
-        self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], *, tenant: str = "default"
+        self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], **options: Unpack[Options]
     ) -> Iterator[list[Handle]]:
         """Accept jobs as they come, 500 at a time: a batch is one transaction, whole in the ledger when it is yielded.
 
-        Lazy: what is not iterated over is not submitted.
+        Lazy: what is not iterated over is not submitted. The options are for the inputs that are no `Submission`.
         """
         waiting = iter(jobs)
         while batch := list(islice(waiting, BATCH)):
-            whole = [job if isinstance(job, Submission) else Submission(input=job, tenant=tenant) for job in batch]
+            whole = [job if isinstance(job, Submission) else Submission(job, **options) for job in batch]
             yield self._accept(pipeline, whole, wait_broker=True)
 
     def get(self, job_id: str) -> Handle:
@@ -140,21 +136,17 @@ class Client:
         pipeline: str | Pipeline,
         input: JsonValue,
         *,
-        tenant: str = "default",
-        key: str | None = None,
-        task: str | None = None,
         wait_broker: bool = True,
+        **options: Unpack[Options],
     ) -> Handle:
         """As `submit`, without blocking the event loop."""
-        return await asyncio.to_thread(
-            self.submit, pipeline, input, tenant=tenant, key=key, task=task, wait_broker=wait_broker
-        )
+        return await asyncio.to_thread(self.submit, pipeline, input, wait_broker=wait_broker, **options)
 
     async def asubmit_many(
-        self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], *, tenant: str = "default"
+        self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], **options: Unpack[Options]
     ) -> list[Handle]:
         """As `submit_many`, without blocking the event loop."""
-        return await asyncio.to_thread(self.submit_many, pipeline, jobs, tenant=tenant)
+        return await asyncio.to_thread(self.submit_many, pipeline, jobs, **options)
 
     def _accept(self, pipeline: str | Pipeline, jobs: Sequence[Submission], *, wait_broker: bool) -> list[Handle]:
         name, spec = self._resolve(pipeline)

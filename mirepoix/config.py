@@ -20,6 +20,7 @@ ORCHESTRATE = "orchestrate"
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 PricePerMillion = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
+Usd = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6)]
 
 
 class Api(StrEnum):
@@ -44,12 +45,41 @@ class Misplaced(PipelineError, ValueError):
         self.loc = loc
 
 
+class Limits(Strict):
+    """What all workers together may ask of a provider, or of one of its models.
+
+    `rpm` requests and `tpm` tokens in any 60 s (a request counts with its prompt and all the tokens it may answer
+    until it is known how many it did), `concurrency` requests at once. None: no limit.
+    """
+
+    rpm: PositiveInt | None = None
+    tpm: PositiveInt | None = None
+    concurrency: PositiveInt | None = None
+
+
+class Breaker(Strict):
+    """After `failures` in a row a provider is left alone for `cooldown` seconds; then one call at a time tries it."""
+
+    failures: PositiveInt = 10
+    cooldown: float = Field(default=5, gt=0, le=3600)
+
+
+class Tenant(Strict):
+    """What holds for one tenant, or, under the name `*`, for each tenant that has no entry of its own.
+
+    `daily_cost` is what its calls of one day (UTC) may cost at the most, in USD.
+    """
+
+    daily_cost: Usd | None = None
+
+
 class Provider(Strict):
     """An endpoint with its wire format and its own queue, `provider.<name>`.
 
     `key_env` names the environment variable that holds the API key. `external: false` says that what is sent there
     stays in the house. `concurrency` is how many calls one worker process holds in flight; `timeout` and
-    `connect_timeout` are seconds; `retries` is how often a retryable failure is sent again.
+    `connect_timeout` are seconds; `retries` is how often a retryable failure is sent again. `limits` and `breaker` hold
+    for all workers together.
     """
 
     api: Api
@@ -60,7 +90,9 @@ class Provider(Strict):
     concurrency: PositiveInt = Field(default=50, le=10_000)
     timeout: float = Field(default=120, gt=0, le=3600)
     connect_timeout: float = Field(default=5, gt=0, le=60)
-    retries: int = Field(default=2, ge=0, le=20)
+    retries: int = Field(default=5, ge=0, le=100)
+    limits: Limits = Limits()
+    breaker: Breaker = Breaker()
 
     @property
     def url(self) -> str:
@@ -87,7 +119,8 @@ class Model(Strict):
     """A model of a provider.
 
     `name` is what the provider calls it (default: its key here). `callable` is `module:function` of an in-process
-    model. `price` left out is looked up by `mirepoix.prices`. `fallbacks` are asked in order when it fails for good.
+    model. `price` left out is looked up by `mirepoix.prices`. `limits` hold beside those of its provider. `fallbacks`
+    are asked in order when it fails for good.
     """
 
     provider: Name
@@ -95,6 +128,7 @@ class Model(Strict):
     callable: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     price: Price | None = None
     max_tokens: PositiveInt = 1024
+    limits: Limits = Limits()
     fallbacks: tuple[Name, ...] = ()
 
 
@@ -108,6 +142,7 @@ class Config(Strict):
     providers: dict[Name, Provider] = Field(min_length=1)
     models: Annotated[dict[Name, Model], AfterValidator(_fill_wire_names)] = Field(min_length=1)
     pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
+    tenants: dict[str, Tenant] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:

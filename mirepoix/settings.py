@@ -20,7 +20,11 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1", "", None)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Addresses and places. `redis_url` is where results and wake-ups go: the broker itself when it is a Redis."""
+    """Addresses and places. `redis_url` is where results and wake-ups go: the broker itself when it is a Redis.
+
+    `lease` is for how many seconds a worker process may show no sign of life before its steps are taken back. The other
+    clocks of repair go with it: a longer lease is calmer, a shorter one repairs sooner.
+    """
 
     home: Path
     config_path: Path
@@ -29,10 +33,11 @@ class Settings:
     redis_url: str
     broker_is_embedded: bool
     emulator_url: str | None = None
+    lease: float = 15.0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read `MIREPOIX_HOME`, `_CONFIG`, `_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_EMULATOR_URL`."""
+        """Read `MIREPOIX_HOME`, `_CONFIG`, `_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_EMULATOR_URL`, `_LEASE`."""
         home = Path(environ.get("MIREPOIX_HOME") or ".mirepoix").absolute()
         given = environ.get("MIREPOIX_BROKER_URL")
         broker_url = given or embedded_broker_url(home)
@@ -44,6 +49,7 @@ class Settings:
             redis_url=_redis_url(environ.get("MIREPOIX_REDIS_URL"), broker_url),
             broker_is_embedded=not given,
             emulator_url=environ.get("MIREPOIX_EMULATOR_URL") or None,
+            lease=_lease(environ.get("MIREPOIX_LEASE")),
         )
 
     def environ(self) -> dict[str, str]:
@@ -54,6 +60,7 @@ class Settings:
             "MIREPOIX_DATABASE_URL": self.database_url,
             "MIREPOIX_BROKER_URL": self.broker_url,
             "MIREPOIX_REDIS_URL": self.redis_url,
+            "MIREPOIX_LEASE": f"{self.lease:g}",
         }
         return variables | ({"MIREPOIX_EMULATOR_URL": self.emulator_url} if self.emulator_url else {})
 
@@ -83,3 +90,13 @@ def _redis_url(given: str | None, broker_url: str) -> str:
     if broker_url.split("://", maxsplit=1)[0] in REDIS_SCHEMES:
         return broker_url
     raise ConfigError("this broker keeps no results: set MIREPOIX_REDIS_URL to a Redis or Valkey beside it.")
+
+
+def _lease(given: str | None) -> float:
+    try:
+        seconds = float(given or 15)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 600:
+        raise ConfigError(f"MIREPOIX_LEASE is {given!r}; it must be seconds, from 1 to 600.")
+    return seconds

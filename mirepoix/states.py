@@ -47,6 +47,15 @@ class StepState(StrEnum):
         return self not in (StepState.PENDING, StepState.RUNNING)
 
 
+class Lane(StrEnum):
+    """In which queues a job's messages travel. A tenant has a bounded number of jobs in the fast lane at a time."""
+
+    FAST = "fast"
+    """Served first."""
+    BULK = "bulk"
+    """Served when the fast lane leaves room."""
+
+
 class ErrorKind(StrEnum):
     """Why a call or a step ended without an answer."""
 
@@ -88,3 +97,7 @@ class ErrorKind(StrEnum):
     """The task itself broke; a bug, in Mirepoix or in what it was extended with."""
     GAVE_UP = "gave_up"
     """The step was tried too often without an end; it is set aside."""
+    BUDGET = "over_budget"
+    """The next call might cost more than is left of what the job, or its tenant on this day, may spend."""
+    DEADLINE = "deadline"
+    """The job's deadline passed before it ended."""

@@ -5,27 +5,60 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
+from typing import TypedDict
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, select
 from ulid import ULID
 
+from mirepoix.errors import InputError
 from mirepoix.ledger.contents import insert_missing, store
 from mirepoix.ledger.tables import Job, PipelineVersion, now
 from mirepoix.spec import Pipeline, dump, version
-from mirepoix.states import JobState
+from mirepoix.states import JobState, Lane
 
 PUBLISH_GRACE = timedelta(seconds=5)
+LONGEST_DEADLINE = 365 * 24 * 3600
+MOST_URGENT = 100
+
+
+class Options(TypedDict, total=False):
+    """What a submission may say beside its input; see `Submission`."""
+
+    tenant: str
+    key: str | None
+    task: str | None
+    max_cost: Decimal | None
+    deadline: float | None
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One job to accept. `task` is the kind of work, for routes by task, when the producer knows it."""
+    """One job to accept.
+
+    `key`: the idempotency key; the same tenant and key give the same job. `task`: the kind of work, for routes by task.
+    `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails. Of one tenant's
+    jobs those with the highest `priority` start first.
+    """
 
     input: JsonValue
     tenant: str = "default"
     key: str | None = None
     task: str | None = None
+    max_cost: Decimal | None = None
+    deadline: float | None = None
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a bound that cannot be meant."""
+        if self.max_cost is not None and not (self.max_cost >= 0 and self.max_cost == round(self.max_cost, 12)):
+            raise InputError(f"max_cost is {self.max_cost}; it must be USD, at least 0, to 12 decimal places.")
+        if self.deadline is not None and not 0 < self.deadline <= LONGEST_DEADLINE:
+            raise InputError(f"deadline is {self.deadline}; it must be seconds, above 0, at most {LONGEST_DEADLINE}.")
+        if not -MOST_URGENT <= self.priority <= MOST_URGENT:
+            raise InputError(f"priority is {self.priority}; it must lie between -{MOST_URGENT} and {MOST_URGENT}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +90,10 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
             "state": JobState.QUEUED,
             "input_hash": hash_,
             "task": job.task,
+            "lane": Lane.FAST,
+            "priority": job.priority,
+            "max_cost": job.max_cost,
+            "deadline_at": None if job.deadline is None else moment + timedelta(seconds=job.deadline),
             "due_at": moment + PUBLISH_GRACE,
             "created_at": moment,
         }

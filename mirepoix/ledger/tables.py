@@ -91,7 +91,12 @@ class PipelineVersion(Base):
 
 
 class Job(Base):
-    """One submission. `key` is the producer's idempotency key, unique per tenant."""
+    """One submission. `key` is the producer's idempotency key, unique per tenant.
+
+    `due_at` is when the reconciler may begin to wonder why nobody started it. `lane` says in which queues it travels,
+    `priority` which of its tenant's jobs change to the fast lane first. `max_cost` bounds what its calls may cost; at
+    `deadline_at` it fails.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -103,6 +108,21 @@ class Job(Base):
             postgresql_where=text("due_at IS NOT NULL"),
         ),
         Index("ix_jobs_created", "created_at"),
+        Index(
+            "ix_jobs_turn",
+            "lane",
+            "tenant",
+            "priority",
+            "id",
+            sqlite_where=text("finished_at IS NULL"),
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+        Index(
+            "ix_jobs_deadline",
+            "deadline_at",
+            sqlite_where=text("deadline_at IS NOT NULL AND finished_at IS NULL"),
+            postgresql_where=text("deadline_at IS NOT NULL AND finished_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -116,6 +136,10 @@ class Job(Base):
     task: Mapped[str | None] = mapped_column(String(64))
     error_kind: Mapped[str | None] = mapped_column(String(32))
     error: Mapped[str | None] = mapped_column(Text)
+    lane: Mapped[str] = mapped_column(String(4))
+    priority: Mapped[int]
+    max_cost: Mapped[Decimal | None] = mapped_column("max_cost_picousd", Usd)
+    deadline_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
@@ -127,8 +151,9 @@ class Step(Base):
 
     It may be claimed while it is not ended, nobody holds it (`holder`) and nothing it needs is `missing`; `due_at` is
     set exactly then, to when the reconciler should wonder about it. `feeds` are the paths of the steps that wait for
-    this one. `driven`: the canvas no longer leads here, so whoever makes it ready publishes it. `epoch` rises with
-    every claim, and when a claimed step puts steps below itself: what comes under an older one never wins.
+    this one. `crashes` counts the processes that died with it in their hands. `driven`: the canvas no longer leads
+    here, so whoever makes it ready publishes it. `epoch` rises with every claim, and when a claimed step puts steps
+    below itself: what comes under an older one never wins.
     """
 
     __tablename__ = "steps"
@@ -157,6 +182,7 @@ class Step(Base):
     feeds: Mapped[list[str]]
     driven: Mapped[bool] = mapped_column(Boolean)
     drives: Mapped[int]
+    crashes: Mapped[int]
     due_at: Mapped[datetime | None]
     epoch: Mapped[int]
     holder: Mapped[str | None] = mapped_column(String(26))
@@ -190,7 +216,8 @@ class Decision(Base):
 class Attempt(Base):
     """One request to a provider: written before it is sent, completed whatever comes back.
 
-    A row without `finished_at` whose step has moved on is a request of unknown outcome.
+    A row without `finished_at` whose step has moved on is a request of unknown outcome. `reserved` is what it was
+    expected to cost at the most; it counts against budgets until `cost` is known, or that there is none.
     """
 
     __tablename__ = "attempts"
@@ -216,6 +243,7 @@ class Attempt(Base):
     cached_tokens: Mapped[int | None]
     cache_write_tokens: Mapped[int | None]
     estimated: Mapped[bool] = mapped_column(Boolean)
+    reserved: Mapped[Decimal] = mapped_column("reserved_picousd", Usd)
     cost: Mapped[Decimal | None] = mapped_column("cost_picousd", Usd)
     latency: Mapped[float | None]
     started_at: Mapped[datetime]
@@ -234,3 +262,32 @@ class Worker(Base):
     alive: Mapped[bool] = mapped_column(Boolean)
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class TenantDay(Base):
+    """What the calls of a tenant with a daily cap cost on one day (UTC, ISO 8601).
+
+    `spent` is what is known, or must be feared, to be billed; `reserved` is what the calls in flight may still cost.
+    """
+
+    __tablename__ = "tenant_days"
+
+    tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    spent: Mapped[Decimal] = mapped_column("spent_picousd", Usd)
+    reserved: Mapped[Decimal] = mapped_column("reserved_picousd", Usd)
+
+
+class Quarantined(Base):
+    """A message that no task could be made of, kept once under the SHA-256 of its bytes however often it came."""
+
+    __tablename__ = "quarantine"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    queue: Mapped[str] = mapped_column(String(200))
+    reason: Mapped[str] = mapped_column(Text)
+    size: Mapped[int]
+    sample: Mapped[str] = mapped_column(Text)
+    count: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]

@@ -37,6 +37,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "tenant_days",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("spent_picousd", sa.BigInteger(), nullable=False),
+        sa.Column("reserved_picousd", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "day"),
+    )
+    op.create_table(
+        "quarantine",
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("queue", sa.String(length=200), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("sample", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint"),
+    )
+    op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
@@ -49,6 +69,10 @@ def upgrade() -> None:
         sa.Column("task", sa.String(length=64), nullable=True),
         sa.Column("error_kind", sa.String(length=32), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("lane", sa.String(length=4), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("max_cost_picousd", sa.BigInteger(), nullable=True),
+        sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
@@ -70,6 +94,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index("ix_jobs_created", ["created_at"], unique=False)
+        batch_op.create_index(
+            "ix_jobs_turn",
+            ["lane", "tenant", "priority", "id"],
+            unique=False,
+            sqlite_where=sa.text("finished_at IS NULL"),
+            postgresql_where=sa.text("finished_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_jobs_deadline",
+            ["deadline_at"],
+            unique=False,
+            sqlite_where=sa.text("deadline_at IS NOT NULL AND finished_at IS NULL"),
+            postgresql_where=sa.text("deadline_at IS NOT NULL AND finished_at IS NULL"),
+        )
         batch_op.create_index(
             "ix_jobs_open",
             ["due_at"],
@@ -100,6 +138,7 @@ def upgrade() -> None:
         sa.Column("cached_tokens", sa.Integer(), nullable=True),
         sa.Column("cache_write_tokens", sa.Integer(), nullable=True),
         sa.Column("estimated", sa.Boolean(), nullable=False),
+        sa.Column("reserved_picousd", sa.BigInteger(), nullable=False),
         sa.Column("cost_picousd", sa.BigInteger(), nullable=True),
         sa.Column("latency", sa.Double(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
@@ -147,6 +186,7 @@ def upgrade() -> None:
         sa.Column("feeds", sa.JSON(), nullable=False),
         sa.Column("driven", sa.Boolean(), nullable=False),
         sa.Column("drives", sa.Integer(), nullable=False),
+        sa.Column("crashes", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("holder", sa.String(length=26), nullable=True),
