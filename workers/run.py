@@ -6,21 +6,25 @@ import logging
 import os
 import socket
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import structlog
+from celery.signals import worker_shutting_down
 
 from db.migrate import require_current
 from mirepoix.config import ORCHESTRATE, Config
 from mirepoix.errors import ConfigError
-from mirepoix.queues import queue_name
+from mirepoix.queues import both_lanes
 from mirepoix.settings import Settings
 from mirepoix.strict import unknown
 from pipelines.check import check_config
+from tasks.house import House
 from tasks.providers import check_provider
 from workers.app import create_app
 from workers.lease import Lease
 from workers.reconciler import Reconciler
+from workers.watch import Watch
 
 ORCHESTRATE_THREADS = 8
 
@@ -34,10 +38,12 @@ def run_worker(settings: Settings, config: Config, names: list[str]) -> None:
     configure_logging()
     app, house = create_app(settings, config)
     require_current(house.database)
-    queues = [ORCHESTRATE if name == ORCHESTRATE else queue_name(name) for name in names]
+    queues = [queue for name in names for queue in both_lanes(None if name == ORCHESTRATE else name)]
     name = f"{'+'.join(names)}@{socket.gethostname()}.{os.getpid()}"
     with ExitStack() as stack:
-        stack.enter_context(Lease(house.database, house.worker_id, name, queues))
+        stack.enter_context(Lease(house, name, queues))
+        stack.enter_context(Watch(house))
+        stack.enter_context(_closing_flights(house))
         if ORCHESTRATE in names:
             stack.enter_context(Reconciler(house))
         app.worker_main(
@@ -52,6 +58,20 @@ def run_worker(settings: Settings, config: Config, names: list[str]) -> None:
                 "--loglevel=WARNING",
             ]
         )
+
+
+@contextmanager
+def _closing_flights(house: House) -> Iterator[None]:
+    """When the worker is told to stop, what waits goes back at once, and what is out may take the grace time."""
+
+    def close(**_: object) -> None:
+        house.flights.close(house.settings.grace)
+
+    worker_shutting_down.connect(close, weak=False)
+    try:
+        yield
+    finally:
+        worker_shutting_down.disconnect(close)
 
 
 def require_ready(settings: Settings, config: Config, names: list[str]) -> None:
