@@ -1,4 +1,4 @@
-"""Run one worker process for some providers' queues, or for the orchestrators'."""
+"""Run one worker process for a provider's queues, or for the orchestrators'."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ from workers.watch import Watch
 ORCHESTRATE_THREADS = 8
 
 
-def run_worker(settings: Settings, config: Config, names: list[str]) -> None:
-    """Work until told to stop (SIGTERM or Ctrl-C). `names` are providers, or `orchestrate`.
+def run_worker(settings: Settings, config: Config, name: str) -> None:
+    """Work until told to stop (SIGTERM or Ctrl-C) for the provider `name`, or as an orchestrator.
 
-    Raises ConfigError when one of them cannot work, LedgerError when the database is not ready.
+    Raises ConfigError when it cannot work, LedgerError when the database is not ready.
     """
-    require_ready(settings, config, names)
+    require_ready(settings, config, [name])
     configure_logging()
     app, house = create_app(settings, config)
     require_current(house.database)
-    queues = [queue for name in names for queue in both_lanes(None if name == ORCHESTRATE else name)]
-    name = f"{'+'.join(names)}@{socket.gethostname()}.{os.getpid()}"
+    queues = both_lanes(None if name == ORCHESTRATE else name)
+    hostname = f"{name}@{socket.gethostname()}.{os.getpid()}"
     with ExitStack() as stack:
-        stack.enter_context(Lease(house, name, queues))
+        stack.enter_context(Lease(house, hostname, queues))
         stack.enter_context(Watch(house))
         stack.enter_context(_closing_flights(house))
-        if ORCHESTRATE in names:
+        if name == ORCHESTRATE:
             stack.enter_context(Reconciler(house))
         app.worker_main(
             [
                 "worker",
                 "--pool=threads",
-                f"--concurrency={_threads(config, names)}",
+                f"--concurrency={_threads(config, name)}",
                 f"--queues={','.join(queues)}",
-                f"--hostname={name}",
+                f"--hostname={hostname}",
                 "--without-gossip",
                 "--without-mingle",
                 "--loglevel=WARNING",
@@ -104,5 +104,5 @@ def configure_logging() -> None:
     )
 
 
-def _threads(config: Config, names: list[str]) -> int:
-    return sum(ORCHESTRATE_THREADS if name == ORCHESTRATE else config.providers[name].concurrency for name in names)
+def _threads(config: Config, name: str) -> int:
+    return ORCHESTRATE_THREADS if name == ORCHESTRATE else config.providers[name].concurrency
