@@ -36,6 +36,10 @@ class BrokerError(MirepoixError):
     """The broker cannot be reached."""
 
 
+class LimitsUnavailable(MirepoixError):
+    """The Redis that keeps the shared limits does not answer, so nobody knows whether a call may go out."""
+
+
 class JobFailed(MirepoixError):
     """The job ended without an answer; `state` is `failed` or `cancelled`."""
 
