@@ -10,9 +10,7 @@ from emulator.faults import FaultKind
 from emulator.resets import Reset
 from emulator.wire import Json, Wire
 
-PAGE = (
-    "<!DOCTYPE html>\n<html><head><title>One moment, please</title></head><body>Checking your browser.</body></html>\n"
-)
+PAGE = "<!DOCTYPE html>\n<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>\n"
 
 
 def break_answer(kind: FaultKind, answer: Json, wire: Wire, headers: dict[str, str]) -> Response:
