@@ -19,7 +19,7 @@ REDUCE = "mirepoix.reduce"
 EXPAND = "mirepoix.expand"
 GO_ON = "mirepoix.go_on"
 
-A_MESSAGE = 20
+A_MESSAGE = 8
 
 
 def queue_name(provider: str | None, lane: Lane = Lane.FAST) -> str:
