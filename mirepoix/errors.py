@@ -36,6 +36,10 @@ class BrokerError(MirepoixError):
     """The broker cannot be reached."""
 
 
+class LimitsUnavailable(MirepoixError):
+    """The Redis that keeps the shared limits does not answer, so nobody knows whether a call may go out."""
+
+
 class JobFailed(MirepoixError):
     """The job ended without an answer; `state` is `failed` or `cancelled`."""
 
@@ -47,6 +51,10 @@ class JobFailed(MirepoixError):
 
 class ResultTimeout(MirepoixError, TimeoutError):
     """The job had not ended when the caller's patience did; it goes on."""
+
+
+class BudgetExceeded(MirepoixError):
+    """The next call might cost more than its job, or its tenant on this day, may still spend."""
 
 
 class StepFailed(MirepoixError):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from db.workers import beat, bury_worker, read_beats, register_worker, retire_worker
 from mirepoix import Call, Chain, Ensemble, JobState
-from mirepoix.ledger.cancel import cancel_job
+from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
 from mirepoix.states import StepState
 from tests.db.ledger import begin
@@ -49,7 +49,7 @@ def test_an_answer_under_an_older_epoch_never_wins(database: Database) -> None:
         register_worker(connection, "slow", "slow@here.1", [])
     old = run.must_claim("first", "slow")
     with database.write() as connection:
-        assert retire_worker(connection, "slow") == 1
+        assert [back.step.path for back in retire_worker(connection, "slow")] == ["first"]
     new = run.must_claim("first", "quick")
     assert new.epoch == old.epoch + 1
     assert not run.record(old, "late").won
@@ -75,7 +75,9 @@ def test_only_a_beat_that_stood_still_is_buried(database: Database) -> None:
         assert beat(connection, "w")
         assert bury_worker(connection, "w", seen) is None
     with database.write() as connection:
-        assert bury_worker(connection, "w", seen + 1) == 1
+        taken = bury_worker(connection, "w", seen + 1)
+        assert taken is not None
+        assert [(back.step.path, back.crashes) for back in taken] == [("first", 1)]
         assert read_beats(connection) == {}
         assert bury_worker(connection, "w", seen + 1) is None
         assert not beat(connection, "w")
@@ -95,16 +97,18 @@ def test_nothing_of_a_cancelled_job_is_claimed_or_answered(database: Database) -
 
 
 def test_racing_claims_give_each_step_to_exactly_one(database: Database) -> None:
-    members = 40
-    run = begin(database, Ensemble(members=tuple(Call(model="a") for _ in range(members))))
+    members, jobs, racers = 125, 10, 8
+    spec = Ensemble(members=tuple(Call(model="a") for _ in range(members)))
+    runs = [begin(database, spec) for _ in range(jobs)]
 
-    def race(holder: int) -> list[str]:
-        paths = [f"members.{index}" for index in range(members)]
-        return [path for path in paths if run.claim(path, str(holder)) is not None]
+    def race(holder: int) -> list[tuple[str, str]]:
+        wanted = [(run, f"members.{index}") for run in runs for index in range(members)]
+        return [(run.job_id, path) for run, path in wanted if run.claim(path, str(holder)) is not None]
 
-    with ThreadPoolExecutor(8) as pool:
-        won = Counter(path for mine in pool.map(race, range(8)) for path in mine)
-    assert len(won) == members
+    with ThreadPoolExecutor(racers) as pool:
+        won = Counter(step for mine in pool.map(race, range(racers)) for step in mine)
+    print(f"{members * jobs * racers} racing claims, {len(won)} steps, claimed twice: {won.total() - len(won)}")
+    assert len(won) == members * jobs
     assert set(won.values()) == {1}
 
 
