@@ -19,7 +19,8 @@ class EmulatorSettings:
     (`emulator.questions`). `bill` is the SQLite file of the bill; None keeps it in memory. `models` are known
     by wire name. `require_key`, when given, is the only API key accepted. `error_correlation` (0..1) is how
     much the models stumble over the same questions (`emulator.skill`). `scenario` is what goes wrong and what
-    else is unlike every day (`emulator.scenario`). Raises ConfigError for a number out of its range.
+    else is unlike every day (`emulator.scenario`). Raises ConfigError for a number out of its range and for a
+    scenario that names other models.
     """
 
     seed: int = 0
@@ -36,3 +37,4 @@ class EmulatorSettings:
             raise ConfigError(f"time_scale is {self.time_scale}; it is 0 (no waiting) or more.")
         if not 0 <= self.error_correlation <= 1:
             raise ConfigError(f"error_correlation is {self.error_correlation}; it lies between 0 and 1.")
+        self.scenario.play(self.models)

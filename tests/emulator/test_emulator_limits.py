@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator import EmulatorProcess, EmulatorSettings, Scenario
@@ -36,6 +36,7 @@ def limiter(clock: Clock, **limits: int) -> RateLimiter:
     return RateLimiter({"openai": Limits(**limits), "anthropic": Limits(**limits)}, clock)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 600), st.lists(st.floats(0, 5), min_size=20, max_size=80))
 def test_in_any_minute_no_more_than_twice_the_limit_is_admitted_and_a_told_wait_is_exact(
     rpm: int, pauses: list[float]

@@ -93,7 +93,7 @@ def test_a_scenario_that_is_not_there_is_named(tmp_path: Path) -> None:
 )
 def test_a_model_that_is_not_there_is_named_before_anything_starts(scenario: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Scenario.model_validate(scenario).play(DEFAULT_PROFILES)
+        EmulatorSettings(scenario=Scenario.model_validate(scenario))
 
 
 def test_a_star_stands_for_every_model_that_has_no_entry_of_its_own() -> None:
