@@ -8,9 +8,11 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, HttpUrl, PositiveInt, model_validator
 
+from mirepoix.addresses import is_link_local
 from mirepoix.errors import PipelineError
 from mirepoix.paths import location, walk
 from mirepoix.spec import Call, Pipeline
@@ -18,6 +20,7 @@ from mirepoix.strict import Strict, unknown
 
 ORCHESTRATE = "orchestrate"
 BULK_SUFFIX = ".bulk"
+LINK_LOCAL = "a link-local or metadata address; if that is what you want, say allow_link_local: true."
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 PricePerMillion = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
@@ -77,7 +80,8 @@ class Tenant(Strict):
 class Provider(Strict):
     """An endpoint with its wire format and its own queue, `provider.<name>`.
 
-    `key_env` names the environment variable that holds the API key. `external: false` says that what is sent there
+    `key_env` names the environment variable that holds the API key. An address that is link-local or a cloud's metadata
+    service is refused unless `allow_link_local`. `external: false` says that what is sent there
     stays in the house. `concurrency` is how many calls one worker process holds in flight; `timeout` and
     `connect_timeout` are seconds; `retries` is how often a retryable failure is sent again. `limits` and `breaker` hold
     for all workers together.
@@ -87,6 +91,7 @@ class Provider(Strict):
     base_url: HttpUrl | None = None
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     external: bool = True
+    allow_link_local: bool = False
     api_version: str | None = None
     concurrency: PositiveInt = Field(default=50, le=10_000)
     timeout: float = Field(default=120, gt=0, le=3600)
@@ -99,6 +104,13 @@ class Provider(Strict):
     def url(self) -> str:
         """Where requests go, without a trailing slash."""
         return str(self.base_url or DEFAULT_BASE_URLS[self.api]).rstrip("/")
+
+    @model_validator(mode="after")
+    def _leads_to_no_metadata(self) -> Self:
+        host = urlsplit(self.url).hostname if self.base_url else None
+        if host and not self.allow_link_local and is_link_local(host):
+            raise ValueError(f"base_url leads to {host!r}, {LINK_LOCAL}")
+        return self
 
     @model_validator(mode="after")
     def _python_has_no_address(self) -> Self:

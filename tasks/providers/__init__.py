@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from mirepoix.config import Api, Config, Provider
+from mirepoix.addresses import resolves_to_link_local
+from mirepoix.config import LINK_LOCAL, Api, Config, Provider
 from mirepoix.errors import ConfigError
 from tasks.loop import Loop
 from tasks.providers.anthropic import AnthropicAdapter
@@ -28,7 +30,7 @@ def open_adapter(
         return PythonAdapter(timeout=provider.timeout, concurrency=provider.concurrency)
     key = EMULATED_KEY if emulator_url else _key(name, provider, environ)
     base_url = f"{emulator_url}/v1" if emulator_url else provider.url
-    endpoint = Endpoint(loop, base_url, timeout=provider.timeout, connect_timeout=provider.connect_timeout)
+    endpoint = Endpoint(loop, base_url, timeout=provider.timeout, connect_timeout=provider.connect_timeout, secret=key)
     if provider.api is Api.ANTHROPIC:
         return AnthropicAdapter(endpoint, key, provider.api_version)
     return OpenAIAdapter(endpoint, key)
@@ -38,7 +40,7 @@ def check_provider(name: str, config: Config, *, emulated: bool, environ: Mappin
     """What keeps the provider `name` from answering, as messages: a missing key, a callable that is not there."""
     provider = config.providers[name]
     if provider.api is not Api.PYTHON:
-        return [] if emulated else _check_key(name, provider, environ)
+        return [] if emulated else [*_check_key(name, provider, environ), *_check_address(name, provider)]
     problems: list[str] = []
     for key, model in config.models.items():
         if model.provider == name and model.callable is not None:
@@ -54,6 +56,13 @@ def _check_key(name: str, provider: Provider, environ: Mapping[str, str]) -> lis
         _key(name, provider, environ)
     except ConfigError as error:
         return [str(error)]
+    return []
+
+
+def _check_address(name: str, provider: Provider) -> list[str]:
+    host = urlsplit(provider.url).hostname
+    if host and not provider.allow_link_local and resolves_to_link_local(host):
+        return [f"provider {name!r}: {host!r} stands for {LINK_LOCAL}"]
     return []
 
 

@@ -22,6 +22,7 @@ from mirepoix.states import ErrorKind
 from tasks.loop import Loop
 
 MAX_ANSWER_BYTES = 32_000_000
+NO_SECRET = "\0"
 MANY_CONNECTIONS = httpx.Limits(max_connections=10_000, max_keepalive_connections=10_000, keepalive_expiry=30)
 QUOTA_CODES = frozenset(
     {
@@ -47,10 +48,16 @@ class Answer:
 
 
 class Endpoint:
-    """An address with its time-outs (seconds) and its connection pool."""
+    """An address with its time-outs (seconds) and its connection pool.
 
-    def __init__(self, loop: Loop, base_url: str, *, timeout: float, connect_timeout: float) -> None:
+    `secret` is the key that goes with the requests; where an answer repeats it, it is starred out.
+    """
+
+    def __init__(
+        self, loop: Loop, base_url: str, *, timeout: float, connect_timeout: float, secret: str | None = None
+    ) -> None:
         self.base_url = base_url
+        self._secret = (secret or NO_SECRET).encode()
         self._timeout = timeout
         self._client = loop.run(_open_client(timeout, connect_timeout))
 
@@ -63,7 +70,7 @@ class Endpoint:
                 asyncio.timeout(self._timeout),
                 self._client.stream("POST", url, headers=headers, content=content) as response,
             ):
-                text = await _read(response)
+                text = (await _read(response)).replace(self._secret, b"***")
         except TimeoutError as error:
             message = f"no answer within {self._timeout:g} s"
             raise ProviderError(message, kind=ErrorKind.TIMEOUT, retryable=True) from error

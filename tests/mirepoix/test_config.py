@@ -91,3 +91,32 @@ def test_names_and_prices_are_read_exactly() -> None:
     assert (price.input, price.output) == (Decimal("0.1"), Decimal("0.000001"))
     assert config.models["m"].name == "m"
     assert config.providers["openai"].url == "https://api.openai.com/v1"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "2852039166",
+        "0xa9fea9fe",
+        "169.254.1.1:8080",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "[fd00:ec2::254]",
+        "metadata.google.internal",
+        "METADATA.google.internal.",
+        "100.100.100.200",
+    ],
+)
+def test_an_address_where_clouds_keep_credentials_is_refused_unless_it_is_meant(host: str) -> None:
+    text = (
+        f'providers:\n  p: {{api: openai, base_url: "http://{host}/v1"}}\nmodels:\n  m: {{provider: p, name: gpt-4}}\n'
+    )
+    with pytest.raises(ConfigError, match=r"c:2: providers.p: base_url leads to .* say allow_link_local: true"):
+        parse_config(text, "c")
+    parse_config(text.replace("api: openai,", "api: openai, allow_link_local: true,"), "c")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "10.0.0.7", "vllm.internal", "[::1]", "api.openai.com"])
+def test_servers_of_ones_own_may_be_asked(host: str) -> None:
+    parse_config(f'providers:\n  p: {{api: openai, base_url: "http://{host}/v1"}}\nmodels:\n  m: {{provider: p}}\n')

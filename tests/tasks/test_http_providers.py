@@ -214,6 +214,13 @@ def test_a_wait_that_makes_no_sense_is_passed_over(value: str) -> None:
     assert caught.value.wait is None
 
 
+def test_a_key_that_a_provider_repeats_is_starred_out() -> None:
+    body = {"error": {"message": "Incorrect API key provided: sk-secret.", "code": "invalid_api_key"}}
+    with serving(reply(401, body)) as served, pytest.raises(ProviderError) as caught:
+        ask(served.url)
+    assert "Incorrect API key provided: ***." in str(caught.value)
+
+
 def test_waits_double_are_spread_and_have_an_end() -> None:
     error = ProviderError("busy", kind=ErrorKind.OVERLOADED, retryable=True)
     waits = [wait_before_retry(error, number, 20) for number in range(20)]
