@@ -72,8 +72,8 @@ def quarantine(connection: Connection, found: Sequence[Poison]) -> None:
         index_elements=[Quarantined.fingerprint],
         set_={"count": Quarantined.count + 1, "last_at": now()},
     )
-    for poison in sorted(found, key=lambda poison: poison.fingerprint):  # one order: two workers must not deadlock
-        connection.execute(again.values(_row(poison)))
+    in_order = sorted(found, key=lambda poison: poison.fingerprint)  # one order: two workers must not deadlock
+    connection.execute(again, [_row(poison) for poison in in_order])
     # Rows that another worker is just counting again are not among the oldest, so they may be passed over.
     overdue = select(Quarantined.fingerprint).order_by(Quarantined.last_at.desc(), Quarantined.fingerprint).offset(ROOM)
     doomed = overdue.with_for_update(skip_locked=True)

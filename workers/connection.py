@@ -2,6 +2,7 @@
 
 A broker's URL may name only the transports that kombu knows, and passing another class along would hide from kombu
 and Celery which broker it is. So the URL stays as it is, and the connection takes our class for its scheme's.
+Connections out of Celery's pools only publish, and ask workers to answer; they stay plain.
 """
 
 from __future__ import annotations

@@ -75,7 +75,8 @@ class Quarantine:
             found = [self._waiting.get()]
             while len(found) < AT_ONCE and not self._waiting.empty():
                 found.append(self._waiting.get())
-            self._write([poison for poison in found if poison is not None])
+            if described := [poison for poison in found if poison is not None]:
+                self._write(described)
             if None in found:
                 return
 

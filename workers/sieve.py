@@ -106,7 +106,7 @@ def flat(body: Any, properties: dict[str, Any]) -> bytes:
 
 def _check_control(headers: Any, body: bytes) -> None:
     checked(ControlHeaders, headers)
-    value = parse(body)
+    value = parse(body, types=True)
     if not all(isinstance(item, dict) for item in (value if isinstance(value, list) else [value])):
         raise Malformed("body: neither an object nor a list of them")
     if isinstance(value, dict) and "method" in value:
