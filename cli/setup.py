@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from cli import context, screen
 from cli.screen import Json
 from db.migrate import migrate as run_migrations
 from db.migrate import require_current
+from db.quarantine import Quarantine, read_quarantine
 from db.workers import read_alive
 from mirepoix.config import Config
 from mirepoix.errors import BrokerError, ConfigError, LedgerError
@@ -24,6 +26,7 @@ from pipelines.check import check_config
 from pipelines.outline import outline
 
 FLOWER_URL = "http://127.0.0.1:5555"
+QUARANTINED_SHOWN = 5
 
 
 def add_to(app: typer.Typer) -> None:
@@ -102,6 +105,7 @@ def doctor(
     if this_host:
         raise typer.Exit(0 if _lives_here(settings) else 1)
     workers, problems = _ledger_state(settings)
+    quarantine = _quarantine(settings)
     problems += _broker_problems(settings) + _config_problems(settings)
     flower = FLOWER_URL if _responds(f"{FLOWER_URL}/healthcheck") else None
     report = {
@@ -109,13 +113,15 @@ def doctor(
         "database_url": masked(settings.database_url),
         "flower_url": flower,
         "workers": workers,
+        "quarantine": asdict(quarantine) if quarantine is not None else None,
         "problems": problems,
     }
     if json:
         screen.print_json(report)
     else:
+        shown = report | {"quarantine": [] if quarantine is None else _quarantine_lines(quarantine)}
         rows = [
-            (key, "\n".join(value) if isinstance(value, list) else str(value or "-")) for key, value in report.items()
+            (key, "\n".join(value) if isinstance(value, list) else str(value or "-")) for key, value in shown.items()
         ]
         screen.print_table(["what", "found"], rows)
     raise typer.Exit(1 if problems else 0)
@@ -135,6 +141,24 @@ def _ledger_state(settings: Settings) -> tuple[list[str], list[str]]:
     except LedgerError as error:
         return [], [str(error)]
     return workers, [] if workers else ["no worker is alive. Start some: `mirepoix up`, or `mirepoix worker PROVIDER`."]
+
+
+def _quarantine(settings: Settings) -> Quarantine | None:
+    """What the workers could make no task of; None when the ledger does not say."""
+    try:
+        with Database(settings.database_url).read() as connection:
+            return read_quarantine(connection, QUARANTINED_SHOWN)
+    except LedgerError:
+        return None
+
+
+def _quarantine_lines(quarantine: Quarantine) -> list[str]:
+    lines = [
+        f"{kept.last_at:%Y-%m-%d %H:%M:%S} UTC, {kept.queue}: {kept.reason} ({kept.size} bytes, {kept.count} times)"
+        for kept in quarantine.newest
+    ]
+    more = quarantine.messages - len(lines)
+    return [*lines, *([f"and {more} more"] if more else [])]
 
 
 def _broker_problems(settings: Settings) -> list[str]:

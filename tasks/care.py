@@ -58,7 +58,7 @@ class _Care:
                 log.warning("the ledger is away; the message goes back", job=self._job_id, reason=str(error))
                 raise Reject("the ledger is away", requeue=True) from error
             case NotFound():
-                log.warning("a message leads nowhere", job=self._job_id, path=self._path, reason=str(error))
+                log.warning("a message names what the ledger does not have", job=self._job_id, path=self._path)
                 return True
         if isinstance(error, (*SPARED, *CELERYS_OWN, *LEFT_TO_THE_RECONCILER)) or not isinstance(error, Exception):
             return False

@@ -12,7 +12,11 @@ from mirepoix.settings import Settings
 from tasks.house import House
 from tasks.registry import register_tasks
 from workers.chord_counts import ChordCounts
+from workers.connection import SiftingAMQP
+from workers.consumer import Consumer
 from workers.lanes import FastFirst
+from workers.quarantine import Quarantine
+from workers.sieve import Sieve
 
 LONGEST_CALL = 3600
 SOCKET: dict[str, Any] = {
@@ -27,7 +31,8 @@ SOCKET: dict[str, Any] = {
 def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
     """A Celery app with the house's queues and tasks, and what its tasks share."""
     backend = f"{ChordCounts.__module__}:{ChordCounts.__name__}+{settings.redis_url}"
-    app = Celery("mirepoix", broker=settings.broker_url, backend=backend, set_as_current=False)
+    app = Celery("mirepoix", broker=settings.broker_url, backend=backend, amqp=SiftingAMQP, set_as_current=False)
+    house = House(app, settings, config)
     app.conf.update(
         task_serializer="json",
         result_serializer="json",
@@ -43,13 +48,14 @@ def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
         task_track_started=True,
         task_send_sent_event=True,
         worker_send_task_events=True,
+        worker_consumer=f"{Consumer.__module__}:{Consumer.__name__}",
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_broker_options(settings),
+        broker_transport_options=_broker_options(settings) | {"sieve": Sieve(app, Quarantine(house))},
         result_backend_transport_options={"retry_policy": {"timeout": 5.0}},
         redis_socket_timeout=SOCKET["socket_timeout"],
         redis_socket_connect_timeout=SOCKET["socket_connect_timeout"],
@@ -58,7 +64,6 @@ def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
         redis_backend_health_check_interval=SOCKET["health_check_interval"],
         result_expires=LONGEST_CALL,
     )
-    house = House(app, settings, config)
     register_tasks(app, house)
     return app, house
 

@@ -1,0 +1,38 @@
+"""How Celery gets the transports that sift: by the class of its connections.
+
+A broker's URL may name only the transports that kombu knows, and passing another class along would hide from kombu
+and Celery which broker it is. So the URL stays as it is, and the connection takes our class for its scheme's.
+Connections out of Celery's pools only publish, and ask workers to answer; they stay plain.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kombu
+from celery.app.amqp import AMQP
+from kombu.transport import pyamqp
+from kombu.transport import redis as plain_redis
+
+from workers import amqp_transport, redis_transport
+
+SIFTING: dict[Any, type] = {
+    plain_redis.Transport: redis_transport.Transport,
+    pyamqp.Transport: amqp_transport.Transport,
+    pyamqp.SSLTransport: amqp_transport.SSLTransport,
+}
+
+
+class SiftingConnection(kombu.Connection):
+    """A connection to the broker, through the sieve in its transport options."""
+
+    def get_transport_cls(self) -> Any:
+        """The sifting transport where there is one."""
+        plain = super().get_transport_cls()
+        return SIFTING.get(plain, plain)
+
+
+class SiftingAMQP(AMQP):
+    """Celery's messaging on such connections."""
+
+    Connection = SiftingConnection

@@ -1,0 +1,89 @@
+"""kombu's Redis transport with a sieve where replies are read: an entry that is refused was never delivered."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import redis
+import redis.client
+from kombu.transport import redis as plain
+from kombu.utils.encoding import bytes_to_str
+
+from workers.sieve import Sieve
+
+
+class SiftingPubSub(redis.client.PubSub):
+    """A subscriber to broadcasts that hears no malformed ones."""
+
+    def __init__(self, *args: Any, sieve: Sieve, **kwargs: Any) -> None:
+        self._sieve = sieve
+        super().__init__(*args, **kwargs)
+
+    def parse_response(self, *args: Any, **kwargs: Any) -> Any:
+        """The next reply, or None in its place when it was refused: kombu takes that for silence."""
+        reply = redis.client.PubSub.parse_response(self, *args, **kwargs)
+        if isinstance(reply, list) and bytes_to_str(reply[0]) in ("message", "pmessage"):
+            channel, data = reply[-2:]
+            if self._sieve.refuses_entry(_text(channel), data):
+                return None
+        return reply
+
+
+class SiftingRedis(redis.Redis):
+    """A client that gets no malformed entries out of lists."""
+
+    def __init__(self, *args: Any, sieve: Sieve, **kwargs: Any) -> None:
+        self._sieve = sieve
+        super().__init__(*args, **kwargs)
+
+    def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
+        """The reply, or None when its entry was refused: kombu takes that for the end of the command's patience."""
+        reply = redis.Redis.parse_response(self, connection, command_name, **options)
+        if command_name == "BRPOP" and reply:
+            key, entry = reply
+            if self._sieve.refuses_entry(_text(key).partition(plain.Channel.sep)[0], entry):
+                return None
+        return reply
+
+    def pubsub(self, **kwargs: Any) -> SiftingPubSub:
+        """A subscriber with the same sieve."""
+        return SiftingPubSub(self.connection_pool, sieve=self._sieve, **kwargs)
+
+
+class QoS(plain.QoS):
+    """What is delivered and not yet acknowledged."""
+
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
+        """Put a message back into its queue; what is none is dropped, or it would keep others from being put back."""
+        channel: Any = self.channel
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except (TypeError, ValueError, AttributeError) as error:
+            with channel.conn_or_acquire(client) as connection:
+                raw = connection.hget(self.unacked_key, tag) or b""
+            self.ack(tag)
+            if channel.sieve is not None:
+                channel.sieve.quarantine.take(self.unacked_key, raw, f"cannot be put back: {type(error).__name__}")
+
+
+class Channel(plain.Channel):
+    """A channel whose clients sift what they read."""
+
+    QoS = QoS
+    sieve: Sieve | None = None
+    from_transport_options = (*plain.Channel.from_transport_options, "sieve")
+
+    def _get_client(self) -> Any:
+        client: Any = super()._get_client()  # type: ignore[misc]  # kombu's stubs do not have it
+        return client if self.sieve is None else partial(SiftingRedis, sieve=self.sieve)
+
+
+class Transport(plain.Transport):
+    """Goes by the name of the plain one."""
+
+    Channel = Channel
+
+
+def _text(key: bytes | str) -> str:
+    return key if isinstance(key, str) else key.decode("utf-8", "backslashreplace")
