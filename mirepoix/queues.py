@@ -7,6 +7,7 @@ from kombu import Exchange, Queue
 from mirepoix.config import ORCHESTRATE
 
 EXCHANGE = Exchange("mirepoix", type="direct", durable=True)
+QUORUM = {"x-queue-type": "quorum"}
 
 START = "mirepoix.start"
 CALL = "mirepoix.call"
@@ -23,8 +24,12 @@ def queue_name(provider: str) -> str:
 
 
 def queue(name: str) -> Queue:
-    """A durable queue of the house, bound to its exchange by its own name."""
-    return Queue(name, EXCHANGE, routing_key=name, durable=True)
+    """A durable queue of the house, bound to its exchange by its own name.
+
+    On RabbitMQ it is a quorum queue: what was confirmed is on disk, and survives a broker that is killed. Redis passes
+    over the argument.
+    """
+    return Queue(name, EXCHANGE, routing_key=name, durable=True, queue_arguments=QUORUM)
 
 
 def all_queues(providers: list[str]) -> list[Queue]:

@@ -68,12 +68,14 @@ class World:
         """The JSON objects that a command prints."""
         return [json.loads(line) for line in self.run(*arguments, "--json").stdout.splitlines()]
 
-    def start(self, name: str, *arguments: str) -> None:
-        """Start `mirepoix <arguments>` in the background and call it `name`."""
+    def start(
+        self, name: str, *arguments: str, module: str = "cli", environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Start `mirepoix <arguments>` in the background and call it `name`; `environ` changes some variables."""
         log = (self.settings.home / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cli", *arguments],
-            env=self.environ,
+            [sys.executable, "-P", "-m", module, *arguments],
+            env={**self.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -87,7 +89,7 @@ class World:
         for name in names:
             self.start(name, "worker", name)
         for name in names:
-            self.until(partial(self._is_alive, name), f"worker {name} to start")
+            self.until(partial(self.is_alive, self.processes[name].pid), f"worker {name} to start")
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> int:
         """End a process and wait for it; returns its exit code."""
@@ -134,9 +136,10 @@ class World:
         self.processes.clear()
         self.database.close()
 
-    def _is_alive(self, name: str) -> bool:
+    def is_alive(self, pid: int) -> bool:
+        """Whether the worker with this process id has registered itself."""
         with self.database.read() as connection:
-            return any(worker.startswith(f"{name}@") for worker in read_alive(connection))
+            return any(worker.endswith(f".{pid}") for worker in read_alive(connection))
 
 
 @contextmanager
