@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import time
 from collections.abc import Iterator
+from types import FrameType
 
 from tests.faults.matrix import details, header, line, table
 from tests.faults.round import PATIENCE, Result, Row, run_row
@@ -20,6 +22,8 @@ DOOMED_PATIENCE = 15.0
 def main() -> int:
     """Parse the arguments and run."""
     options = _parse()
+    for how in (signal.SIGTERM, signal.SIGINT):  # a shell starts its background jobs with SIGINT ignored
+        signal.signal(how, _interrupt)
     chosen = [row for row in ROWS if options.rows is None or row.name in options.rows.split(",")]
     began = time.monotonic()
     results = list[Result]()
@@ -27,7 +31,7 @@ def main() -> int:
         print(f"\n{header()}", flush=True)
         with open_stack(stack) as running:
             if options.without:
-                running.restart_workers({"FAULTS": f"without-{options.without}"})
+                running.restart_workers(frozenset({f"without-{options.without}"}))
             for result in _run(running, chosen, options, began):
                 results.append(result)
                 print(line(result), *details(result), sep="\n", flush=True)
@@ -58,6 +62,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="soak: random rows for as long as this")
     parser.add_argument("--without", choices=("reconciler", "claim"), help="break the house, to see the matrix see it")
     return parser.parse_args()
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    """End everything that was started, then end."""
+    sys.exit(128 + signum)
 
 
 if __name__ == "__main__":

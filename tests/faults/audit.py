@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 
 from mirepoix.ledger.contents import load
 from mirepoix.ledger.engine import Database
@@ -71,8 +71,8 @@ def audit(database: Database, bill: Path, asked: Asked) -> Verdict:
         jobs = connection.execute(select(*Job.__table__.c).where(Job.tenant == asked.tenant)).all()
         of_tenant = select(Job.id).where(Job.tenant == asked.tenant)
         steps = connection.execute(select(*Step.__table__.c).where(Step.job_id.in_(of_tenant))).all()
-        query = select(*Attempt.__table__.c, Attempt.cost.label("cost")).where(Attempt.job_id.in_(of_tenant))
-        attempts = connection.execute(query).all()
+        query: Select[Any] = select(*Attempt.__table__.c, Attempt.cost.label("cost"))
+        attempts = connection.execute(query.where(Attempt.job_id.in_(of_tenant))).all()
         outputs = load(connection, {row.output_hash for row in (*jobs, *steps)})
     tasks = {task.key: task for task in asked.tasks}
     _look_at_jobs(verdict, asked, jobs, tasks)
@@ -158,8 +158,12 @@ def _compare_costs(verdict: Verdict, attempts: Sequence[Row[Any]], billed: Itera
             unknown[each.tag] -= 1
             verdict.in_flight += 1
         else:
-            verdict.cost.append(f"{each.tag}: {each.cost} billed at {each.began:%H:%M:%S.%f}, and no attempt knows of it")
-    verdict.cost += [f"request {request_id}: {cost} in the ledger, nothing billed" for request_id, cost in known.items()]
+            verdict.cost.append(
+                f"{each.tag}: {each.cost} billed at {each.began:%H:%M:%S.%f}, and no attempt knows of it"
+            )
+    verdict.cost += [
+        f"request {request_id}: {cost} in the ledger, nothing billed" for request_id, cost in known.items()
+    ]
 
 
 def _read_bill(bill: Path, jobs: set[str]) -> list[Billed]:

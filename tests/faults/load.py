@@ -13,7 +13,7 @@ from mirepoix import Submission
 from mirepoix.paths import ROOT
 
 ITEMS = 10_000
-WORDS = "amber birch cedar delta ember fjord grove heath islet jetty karst larch marsh north oasis prairie".split()
+WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath", "islet", "jetty", "karst", "larch")
 SHARES = {"single": 30, "cascade": 25, "chain": 20, "ensemble": 15, "nest": 10}
 
 

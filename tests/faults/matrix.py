@@ -9,6 +9,11 @@ from tests.faults.round import Result
 
 COLUMNS = ("lost", "stuck", "wrong", "failed", "twice", "late", "cost")
 SHOWN = 5
+LEGEND = """\
+lost: accepted, and not in the ledger; stuck: not ended; wrong: a step's or job's output is not the only right one;
+failed: ended without an output; twice: steps with two answers; late: billed requests that began after the step's
+answer was recorded; cost: requests on which ledger and bill differ; in flight: billed requests whose attempt says that
+its outcome is unknown; recovery: from the end of the fault to the end of the last job."""
 
 
 def header() -> str:
@@ -43,11 +48,7 @@ def table(results: Sequence[Result], began: float) -> str:
             header(),
             *(line(result) for result in results),
             "",
-            "lost: accepted, and not in the ledger · stuck: not ended · wrong: a step or job with another output than",
-            "the only right one · failed: ended without an output · twice: steps with two answers · late: requests billed",
-            "that began after the answer was recorded · cost: requests on which ledger and bill differ · in flight:",
-            "requests billed whose attempt says that its outcome is unknown · recovery: from the end of the fault to the",
-            "end of the last job",
+            LEGEND,
             f"{clean} of {len(results)} rows clean, {time.monotonic() - began:.0f} s",
         ]
     )

@@ -75,10 +75,12 @@ def freeze_broker(row: Round) -> None:
 
 
 def flush_results(row: Round) -> None:
-    """Empty what counts the members of chords. On Valkey the queues are in another key of the same server: they stay."""
+    """Empty what counts the members of chords, three times; the queues, on Valkey in the same server, stay."""
     client = row.stack.world.redis()
     for _ in range(3):
-        counters = [key for pattern in ("chord-*", "celery-task-meta-*") for key in client.scan_iter(pattern, count=1000)]
+        counters = [
+            key for pattern in ("chord-*", "celery-task-meta-*") for key in client.scan_iter(pattern, count=1000)
+        ]
         counters += list(client.scan_iter("celery-taskset-meta-*", count=1000))
         if counters:
             client.delete(*counters)
@@ -118,7 +120,9 @@ def submit_and_die(row: Round) -> None:
     seed, jobs = row.seed, str(len(row.tasks))
     command = [sys.executable, "-P", "-m", "tests.faults.producer", row.tenant, seed, jobs]
     for half in (True, False):
-        producer = subprocess.Popen(command, env=world.environ, stdout=subprocess.PIPE, text=True, cwd=world.settings.home)
+        producer = subprocess.Popen(
+            command, env=world.environ, stdout=subprocess.PIPE, text=True, cwd=world.settings.home
+        )
         assert producer.stdout is not None
         for line in producer.stdout:
             row.accepted.add(line.strip())
@@ -153,12 +157,13 @@ TROUBLE = (
 @contextmanager
 def delivering_twice(row: Round) -> Iterator[None]:
     """Let all workers, and the producer, publish each message twice."""
-    row.stack.restart_workers({"FAULTS": "twice"})
+    before = row.stack.broken
+    row.stack.restart_workers(before | {"twice"})
     try:
         with publishing_twice():
             yield
     finally:
-        row.stack.restart_workers({})
+        row.stack.restart_workers(before)
 
 
 @contextmanager
@@ -193,6 +198,10 @@ ROWS = (
     Row("producer-killed", kill_producer, submits=submit_and_die),
     Row("delivered-twice", nothing, around=delivering_twice),
     Row("broker-killed-10x", restart_broker_often, feed=RESTARTS * 1.0),
-    Row("billed-and-dropped", nothing, around=lambda row: provider_faults(row, {"kind": "billed_then_drop", "probability": 0.2})),
+    Row(
+        "billed-and-dropped",
+        nothing,
+        around=lambda row: provider_faults(row, {"kind": "billed_then_drop", "probability": 0.2}),
+    ),
     Row("clock-off", nothing, around=a_wrong_clock),
 )

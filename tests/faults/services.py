@@ -221,7 +221,16 @@ class PostgreSQL(Service):
     def _create(self) -> None:
         if self._user is not None:
             os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, -1)
-        command = [self._program("initdb"), "-D", str(self.folder / "data"), "-U", "mirepoix", "-A", "trust", "--no-sync"]
+        command = [
+            self._program("initdb"),
+            "-D",
+            str(self.folder / "data"),
+            "-U",
+            "mirepoix",
+            "-A",
+            "trust",
+            "--no-sync",
+        ]
         subprocess.run(
             command,
             check=True,

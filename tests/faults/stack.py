@@ -7,7 +7,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -35,9 +35,9 @@ class Stack:
     broker: Service
     redis: Service
     database: Service
-    bootstrap: dict[str, str] = field(default_factory=dict)
-    """Variables that make workers start through `tests.faults.worker`, which breaks them on purpose."""
-    emulator_command: tuple[str, ...] = ()
+    emulator_command: tuple[str, ...]
+    broken: frozenset[str] = frozenset()
+    """In what ways the workers are broken on purpose: words of `tests.faults.worker`."""
 
     def start_workers(self, *names: str) -> None:
         """Start the workers of these names and wait until they are alive."""
@@ -48,8 +48,8 @@ class Stack:
 
     def spawn_worker(self, name: str, serves: tuple[str, ...] = (), **environ: str) -> None:
         """Start one worker process and do not wait for it."""
-        module = "tests.faults.worker" if self.bootstrap else "cli"
-        wanted = self.bootstrap | environ
+        module = "tests.faults.worker" if self.broken else "cli"
+        wanted = {"FAULTS": " ".join(self.broken), **environ}
         self.world.start(name, "worker", *(serves or WORKERS[name]), module=module, environ=wanted)
 
     def is_alive(self, name: str) -> bool:
@@ -60,12 +60,12 @@ class Stack:
         """End a worker with SIGKILL."""
         self.world.stop(name, signal.SIGKILL)
 
-    def restart_workers(self, bootstrap: dict[str, str]) -> None:
-        """Let all workers end well, and start them with another bootstrap."""
+    def restart_workers(self, broken: frozenset[str]) -> None:
+        """Let all workers end well, and start them anew, broken in these ways."""
         for name in WORKERS:
             if name in self.world.processes:
                 self.world.stop(name)
-        self.bootstrap = bootstrap
+        self.broken = broken
         self.start_workers(*WORKERS)
 
     def start_emulator(self) -> None:
@@ -134,8 +134,7 @@ def _furnish(name: str, home: Path, broker: Service, beside: Service, database: 
     settings = Settings.from_env(environ)
     world = World(settings, environ, Database(settings.database_url))
     knobs = ("--port", str(port), "--answers", str(questions), "--bill", str(home / "bill.sqlite3"))
-    stack = Stack(name, world, broker, beside, database, emulator_command=(*knobs, *_latency(world, home)))
-    return stack
+    return Stack(name, world, broker, beside, database, (*knobs, *_latency(world, home)))
 
 
 def _latency(world: World, home: Path) -> tuple[str, ...]:
@@ -143,7 +142,9 @@ def _latency(world: World, home: Path) -> tuple[str, ...]:
     if "--scenario" not in world.run("emulator", "--help").stdout:
         return ("--time-scale", "0.25")
     file = home / "scenario.yaml"
-    models = "".join(f"  {name}: {{skill: 9, guess: 1}}\n" for name in ("gpt-6-luna", "gpt-5.4-mini", "claude-haiku-4-5"))
+    models = "".join(
+        f"  {name}: {{skill: 9, guess: 1}}\n" for name in ("gpt-6-luna", "gpt-5.4-mini", "claude-haiku-4-5")
+    )
     file.write_text(f"latency: {{min: 0.05, max: 0.3}}\nmodels:\n{models}")
     return ("--scenario", str(file))
 

@@ -68,9 +68,7 @@ class World:
         """The JSON objects that a command prints."""
         return [json.loads(line) for line in self.run(*arguments, "--json").stdout.splitlines()]
 
-    def start(
-        self, name: str, *arguments: str, module: str = "cli", environ: Mapping[str, str] | None = None
-    ) -> None:
+    def start(self, name: str, *arguments: str, module: str = "cli", environ: Mapping[str, str] | None = None) -> None:
         """Start `mirepoix <arguments>` in the background and call it `name`; `environ` changes some variables."""
         log = (self.settings.home / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
