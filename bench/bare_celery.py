@@ -24,6 +24,7 @@ app.conf.update(
     result_serializer="json",
     worker_prefetch_multiplier=1,
 )
+_loop = Loop()
 _endpoints: list[Endpoint] = []
 
 
@@ -31,5 +32,5 @@ _endpoints: list[Endpoint] = []
 def ask(body: dict[str, Any]) -> int:
     """POST `body`, read the answer, return its status."""
     if not _endpoints:
-        _endpoints.append(Endpoint(Loop(), os.environ["BENCH_PROVIDER_URL"], timeout=30, connect_timeout=5))
-    return _endpoints[0].post("/chat/completions", HEADERS, body).status
+        _endpoints.append(Endpoint(_loop, os.environ["BENCH_PROVIDER_URL"], timeout=30, connect_timeout=5))
+    return _loop.run(_endpoints[0].post("/chat/completions", HEADERS, body)).status

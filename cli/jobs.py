@@ -1,8 +1,9 @@
-"""`jobs`, `show`, `trace`, `costs`, `cancel`: look at what happened."""
+"""`jobs`, `show`, `trace`, `costs`, `cancel`, `drive`: look at what happened, and step in."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -10,15 +11,19 @@ import typer
 from cli import context, screen
 from cli.screen import Json
 from db.costs import CostBy, sum_costs
+from db.overdue import stuck_job_ids
+from mirepoix.ledger.read import read_jobs
 from mirepoix.states import JobState
 from mirepoix.views import usd_text
+
+STUCK_AFTER_LEASES = 2
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of a job.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (jobs, show, trace, costs, cancel):
+    for command in (jobs, show, trace, costs, cancel, drive):
         app.command()(command)
 
 
@@ -26,11 +31,17 @@ def jobs(
     state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
     pipeline: Annotated[str | None, typer.Option(help="Only jobs of this pipeline.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at the most.")] = 20,
+    stuck: Annotated[bool, typer.Option("--stuck", help="Only jobs that wait for longer than they should.")] = False,
     json: Json = False,
 ) -> None:
     """List jobs, the newest first."""
     with context.client() as client:
-        views = client.jobs(state=state, pipeline=pipeline, limit=limit)
+        if stuck:
+            patience = timedelta(seconds=client.settings.lease * STUCK_AFTER_LEASES)
+            with client.database.read() as connection:
+                views = read_jobs(connection, stuck_job_ids(connection, patience, limit))
+        else:
+            views = client.jobs(state=state, pipeline=pipeline, limit=limit)
     if json:
         for view in views:
             screen.print_json(view)
@@ -87,6 +98,18 @@ def costs(
         for row in sums
     ]
     screen.print_table([by.value, "attempts", "input tokens", "output tokens", "USD"], rows)
+
+
+def drive(job: JobId, json: Json = False) -> None:
+    """Send what a job waits for to its queues again, now. Harmless: what is not lost is not done twice."""
+    from workers.drive import drive_job
+
+    settings = context.settings()
+    sent = drive_job(settings, context.config(settings), job)
+    if json:
+        screen.print_json({"job": job, "sent": sent})
+    else:
+        screen.out.print(f"{job}: {', '.join(sent) or 'nothing waits to be sent'}", markup=False, highlight=False)
 
 
 def cancel(job: JobId, json: Json = False) -> None:

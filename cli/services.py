@@ -57,14 +57,20 @@ def worker(
     names: Annotated[list[str], typer.Argument(metavar="PROVIDER…", help="Providers to serve; `orchestrate` decides.")],
     json: Json = False,
 ) -> None:
-    """Run one worker process for the queues of some providers; start as many as you like."""
-    from workers.run import run_worker
+    """Run a worker for the queues of a provider, or a process for each of several; start as many as you like."""
+    from workers.run import require_ready, run_worker
+    from workers.several import run_several
 
     sys.path.append(str(Path.cwd()))
     settings = context.settings()
     if json:
         screen.print_json({"worker": names, "broker_url": masked(settings.broker_url)})
-    run_worker(settings, context.config(settings), names)
+    config = context.config(settings)
+    if len(set(names)) == 1:
+        run_worker(settings, config, names[0])
+    else:
+        require_ready(settings, config, names)
+        run_several(names)
 
 
 def flower(

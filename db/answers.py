@@ -13,13 +13,15 @@ from typing import Any
 from pydantic import JsonValue
 from sqlalchemy import Connection, Row, select, update
 
-from db.locks import lock_job
-from db.steps import OPEN, OVERDUE, Claim, add_steps
+from db.locks import LockedJob, lock_job
+from db.steps import OPEN, Claim, add_steps
 from mirepoix.ledger.contents import store
 from mirepoix.ledger.tables import Job, Step, now
 from mirepoix.paths import ROOT
 from mirepoix.planned import PlannedStep, ReadyStep
-from mirepoix.states import ErrorKind, JobState, StepState
+from mirepoix.states import ErrorKind, JobState, Lane, StepState
+
+AnyRow = Row[*tuple[Any, ...]]
 
 ADOPTS = ("chain", "route")
 """Kinds that take the answer of the last step below them as their own, without a decision of their own."""
@@ -29,12 +31,14 @@ ADOPTS = ("chain", "route")
 class Progress:
     """What a recorded end led to. `won` is False when the claim had lapsed and nothing changed.
 
-    `to_drive` are the steps that became ready and that no canvas leads to: the caller publishes them.
+    `to_drive` are the steps that became ready and that no canvas leads to: the caller publishes them. With
+    `frees_fast_lane_of` a job of that tenant has left the fast lane, and another may come in.
     """
 
     won: bool
     job_ended: bool = False
     to_drive: tuple[ReadyStep, ...] = ()
+    frees_fast_lane_of: str | None = None
 
 
 @dataclass(slots=True)
@@ -42,9 +46,17 @@ class _Wave:
     """The consequences gathered so far on the way up."""
 
     connection: Connection
-    job_id: str
+    job: LockedJob
     to_drive: list[ReadyStep] = field(default_factory=list)
     job_ended: bool = False
+
+    @property
+    def job_id(self) -> str:
+        return self.job.id
+
+    def progress(self) -> Progress:
+        leaves = self.job_ended and self.job.lane is Lane.FAST
+        return Progress(True, self.job_ended, tuple(self.to_drive), self.job.tenant if leaves else None)
 
     def row(self, path: str) -> Row[Any]:
         query = select(*Step.__table__.c).where(Step.job_id == self.job_id, Step.path == path)
@@ -76,7 +88,7 @@ def spawn_steps(
     """
     if not holds(connection, claim):
         return False
-    add_steps(connection, claim.job_id, children, providers)
+    add_steps(connection, claim.job, children, providers)
     connection.execute(
         update(Step)
         .where(Step.job_id == claim.job_id, Step.path == claim.path)
@@ -85,10 +97,32 @@ def spawn_steps(
     return True
 
 
+def fail_broken_step(
+    connection: Connection, job_id: str, path: str, kind: ErrorKind, message: str, *, holder: str | None = None
+) -> Progress:
+    """Record that a step failed for good which breaks whoever takes it.
+
+    Nothing changes when it has ended, cannot run yet, or is held by another than `holder`.
+    """
+    job = lock_job(connection, job_id)
+    ready = Step.state.in_(OPEN) & (Step.missing == 0) & (Step.holder.is_(None) | (Step.holder == holder))
+    step = connection.execute(select(Step.path).where(Step.job_id == job_id, Step.path == path, ready)).one_or_none()
+    if step is None or job.state is not JobState.RUNNING:
+        return Progress(won=False)
+    wave = _Wave(connection, job)
+    _finish(wave, path, {"state": StepState.FAILED, "error_kind": kind, "error": printable(message)}, driven=True)
+    return wave.progress()
+
+
 def fail_job(connection: Connection, job_id: str, kind: ErrorKind, message: str) -> None:
     """End a job that cannot even be planned."""
     lock_job(connection, job_id)
     _end_job(connection, job_id, JobState.FAILED, None, kind, message)
+
+
+def ready_step(job_id: str, path: str, row: AnyRow) -> ReadyStep:
+    """A row of steps (kind, lane, provider, model) as what is published."""
+    return ReadyStep(job_id, path, row.kind, Lane(row.lane), row.provider, row.model)
 
 
 def holds(connection: Connection, claim: Claim) -> bool:
@@ -110,9 +144,9 @@ def printable(text: str, limit: int = 2000) -> str:
 def _end(connection: Connection, claim: Claim, values: dict[str, Any]) -> Progress:
     if not holds(connection, claim):
         return Progress(won=False)
-    wave = _Wave(connection, claim.job_id)
+    wave = _Wave(connection, claim.job)
     _finish(wave, claim.path, values, driven=claim.driven)
-    return Progress(won=True, job_ended=wave.job_ended, to_drive=tuple(wave.to_drive))
+    return wave.progress()
 
 
 def _finish(wave: _Wave, path: str, values: dict[str, Any], *, driven: bool) -> None:
@@ -152,15 +186,13 @@ def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
         update(Step)
         .where(Step.job_id == wave.job_id, Step.path == path)
         .values(missing=Step.missing - 1, **({"driven": True} if driven else {}))
-        .returning(Step.missing, Step.kind, Step.driven, Step.provider, Step.model, Step.state)
+        .returning(Step.missing, Step.kind, Step.driven, Step.lane, Step.provider, Step.model, Step.state)
     ).one()
     decides = step.kind != "chain" and not (step.kind == "route" and step.state == StepState.RUNNING)
     if step.missing == 0 and decides:
-        wave.connection.execute(
-            update(Step).where(Step.job_id == wave.job_id, Step.path == path).values(due_at=now() + OVERDUE)
-        )
+        wave.connection.execute(update(Step).where(Step.job_id == wave.job_id, Step.path == path).values(due_at=now()))
         if step.driven:
-            wave.to_drive.append(ReadyStep(wave.job_id, path, step.kind, step.provider, step.model))
+            wave.to_drive.append(ready_step(wave.job_id, path, step))
     return int(step.missing)
 
 

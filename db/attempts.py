@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from db.answers import printable
+from db.budgets import NOTHING, feared_cost, settle
 from db.steps import Claim
 from mirepoix.ledger.contents import store
-from mirepoix.ledger.tables import Attempt, now
+from mirepoix.ledger.tables import Attempt, Job, now
 from mirepoix.prices import Usage
 from mirepoix.states import ErrorKind
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who is asked what: the model as configured, its name on the wire, and the prompt as sent."""
+    """Who is asked what: the model as configured, its name on the wire, and the prompt as sent.
+
+    `reserved` is what it may cost at the most (USD), set aside where a budget applies, else 0.
+    """
 
     provider: str
     model: str
     wire_name: str
     prompt: JsonValue
+    reserved: Decimal = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ def open_attempt(connection: Connection, claim: Claim, asked: Asked) -> int:
         "wire_name": asked.wire_name,
         "prompt_hash": hash_,
         "estimated": False,
-        "reserved": Decimal(0),
+        "reserved": asked.reserved,
         "started_at": now(),
     }
     return int(connection.execute(insert(Attempt).values(row).returning(Attempt.id)).scalar_one())
@@ -69,6 +75,7 @@ def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> 
     answer_hash = store(connection, [outcome.answer])[0] if outcome.error_kind is None else None
     usage = outcome.usage
     moment = now()
+    _settle(connection, attempt_id, outcome)
     connection.execute(
         update(Attempt)
         .where(Attempt.id == attempt_id)
@@ -90,3 +97,43 @@ def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> 
         )
     )
     return moment
+
+
+def discard_attempt(connection: Connection, attempt_id: int) -> None:
+    """Strike out a request that was never sent."""
+    _settle(connection, attempt_id, Outcome(latency=0, cost=NOTHING))
+    connection.execute(delete(Attempt).where(Attempt.id == attempt_id))
+
+
+def close_lost_attempts(connection: Connection, claims: Iterable[tuple[str, str, int]]) -> None:
+    """Complete the open attempts of claims (job, path, epoch) whose process is gone: nobody knows what came of them."""
+    for job_id, path, epoch in claims:
+        query = select(Attempt.id).where(Attempt.job_id == job_id, Attempt.path == path, Attempt.epoch == epoch)
+        lost = Outcome(latency=0, error_kind=ErrorKind.UNKNOWN, error="the process that asked is gone")
+        for attempt_id in connection.scalars(query.where(Attempt.finished_at.is_(None))).all():
+            close_attempt(connection, attempt_id, lost)
+
+
+def _settle(connection: Connection, attempt_id: int, outcome: Outcome) -> None:
+    """Tell the tenant's day what became of the attempt's reserve; where it reserved nothing, nobody counts."""
+    query = select(
+        Job.tenant,
+        Attempt.started_at,
+        Attempt.finished_at,
+        Attempt.error_kind,
+        Attempt.cost.label("cost"),
+        Attempt.reserved.label("reserved"),
+    ).join(Job, Job.id == Attempt.job_id)
+    was = connection.execute(query.where(Attempt.id == attempt_id, Attempt.reserved > NOTHING)).one_or_none()
+    if was is None:
+        return
+    is_open = was.finished_at is None
+    kind = ErrorKind(was.error_kind) if was.error_kind else None
+    settle(
+        connection,
+        was.tenant,
+        was.started_at,
+        reserved=was.reserved if is_open else NOTHING,
+        before=NOTHING if is_open else feared_cost(kind, was.cost, was.reserved),
+        after=feared_cost(outcome.error_kind, outcome.cost, was.reserved),
+    )

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, select
 
 from mirepoix.errors import NotFound
 from mirepoix.ledger.tables import Job
-from mirepoix.states import JobState
+from mirepoix.states import JobState, Lane
 
 
 @dataclass(frozen=True, slots=True)
 class LockedJob:
     """What the holder of a job's lock knows of it."""
 
+    id: str
     state: JobState
     tenant: str
-    max_cost: Decimal | None
+    lane: Lane
     pipeline: str
     version: str
     input_hash: str
     task: str | None
+    max_cost: Decimal | None
+    deadline_at: datetime | None
 
 
 def lock_job(connection: Connection, job_id: str) -> LockedJob:
@@ -31,9 +35,28 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
     SQLite needs no row lock: a write transaction there has the whole ledger to itself.
     """
     query = select(
-        Job.state, Job.tenant, Job.max_cost.label("max_cost"), Job.pipeline, Job.version, Job.input_hash, Job.task
+        Job.state,
+        Job.tenant,
+        Job.lane,
+        Job.pipeline,
+        Job.version,
+        Job.input_hash,
+        Job.task,
+        Job.max_cost.label("max_cost"),
+        Job.deadline_at,
     ).where(Job.id == job_id)
     job = connection.execute(query.with_for_update()).one_or_none()
     if job is None:
         raise NotFound(f"no job {job_id!r} in this ledger.")
-    return LockedJob(JobState(job.state), job.tenant, job.max_cost, job.pipeline, job.version, job.input_hash, job.task)
+    return LockedJob(
+        id=job_id,
+        state=JobState(job.state),
+        tenant=job.tenant,
+        lane=Lane(job.lane),
+        pipeline=job.pipeline,
+        version=job.version,
+        input_hash=job.input_hash,
+        task=job.task,
+        max_cost=job.max_cost,
+        deadline_at=job.deadline_at,
+    )

@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy import insert as insert_into
 
 from db.locks import LockedJob, lock_job
+from mirepoix.errors import NotFound
 from mirepoix.ledger.tables import Job, PipelineVersion, Step, now
 from mirepoix.planned import PlannedStep
 from mirepoix.spec import Pipeline, parse
-from mirepoix.states import JobState, StepState
+from mirepoix.states import JobState, Lane, StepState
 
 OPEN = (StepState.PENDING, StepState.RUNNING)
-OVERDUE = timedelta(seconds=10)
-"""How long a ready step may stay unclaimed before the reconciler wonders whether its message was lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """This process's right to do one step, until a newer `epoch` is claimed."""
+    """This process's right to do one step, until a newer `epoch` is claimed; and the job that the step is of."""
 
-    job_id: str
+    job: LockedJob
     path: str
     kind: str
     epoch: int
     driven: bool
     model: str | None
-    version: str
-    input_hash: str
-    task: str | None
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.job.id
 
 
 def read_spec(connection: Connection, version: str) -> Pipeline:
@@ -41,9 +42,12 @@ def read_spec(connection: Connection, version: str) -> Pipeline:
     return parse(connection.execute(query).scalar_one())
 
 
-def read_version(connection: Connection, job_id: str) -> str:
-    """The version of the pipeline that the job was submitted to."""
-    return connection.execute(select(Job.version).where(Job.id == job_id)).scalar_one()
+def read_version(connection: Connection, job_id: str) -> tuple[str, Lane]:
+    """The version of the pipeline that the job was submitted to, and its lane; raises NotFound."""
+    job = connection.execute(select(Job.version, Job.lane).where(Job.id == job_id)).one_or_none()
+    if job is None:
+        raise NotFound(f"no job {job_id!r} in this ledger.")
+    return job.version, Lane(job.lane)
 
 
 def begin_job(connection: Connection, job_id: str) -> LockedJob | None:
@@ -57,16 +61,19 @@ def begin_job(connection: Connection, job_id: str) -> LockedJob | None:
     return job
 
 
-def add_steps(connection: Connection, job_id: str, steps: Sequence[PlannedStep], providers: Mapping[str, str]) -> None:
+def add_steps(
+    connection: Connection, job: LockedJob, steps: Sequence[PlannedStep], providers: Mapping[str, str]
+) -> None:
     """Write `steps` as pending; `providers` says who serves each model."""
-    due = now() + OVERDUE
+    due = now()
     rows = [
         {
-            "job_id": job_id,
+            "job_id": job.id,
             "path": step.path,
             "kind": step.kind,
             "parent": step.parent,
             "position": step.position,
+            "lane": job.lane,
             "state": StepState.PENDING,
             "missing": step.missing,
             "feeds": list(step.feeds),
@@ -89,7 +96,7 @@ def claim_step(connection: Connection, job_id: str, path: str, holder: str) -> C
     A claim raises the step's epoch; what is recorded under an older epoch is kept as an attempt but never wins.
     """
     job = lock_job(connection, job_id)
-    if job.state is not JobState.RUNNING:
+    if job.state is not JobState.RUNNING or (job.deadline_at is not None and job.deadline_at <= now()):
         return None
     claimed = connection.execute(
         update(Step)
@@ -100,6 +107,7 @@ def claim_step(connection: Connection, job_id: str, path: str, holder: str) -> C
             epoch=Step.epoch + 1,
             holder=holder,
             due_at=None,
+            drives=0,
             started_at=func.coalesce(Step.started_at, now()),
         )
         .returning(Step.epoch, Step.kind, Step.driven, Step.model)
@@ -107,27 +115,30 @@ def claim_step(connection: Connection, job_id: str, path: str, holder: str) -> C
     if claimed is None:
         return None
     return Claim(
-        job_id=job_id,
+        job=job,
         path=path,
         kind=claimed.kind,
         epoch=claimed.epoch,
         driven=claimed.driven,
         model=claimed.model,
-        version=job.version,
-        input_hash=job.input_hash,
-        task=job.task,
     )
 
 
-def release_step(
-    connection: Connection, claim: Claim, *, model: str | None = None, provider: str | None = None
-) -> bool:
-    """Hand a claimed step back undone, to another `model` where one is given; False when the claim has lapsed."""
-    values = {"model": model, "provider": provider} if model is not None else {}
+def release_step(connection: Connection, claim: Claim, *, wait: timedelta = timedelta(0)) -> bool:
+    """Hand a claimed step back undone, to be sent again after `wait`; False when the claim has lapsed."""
+    return _hand_back(connection, claim, {"due_at": now() + wait})
+
+
+def move_step(connection: Connection, claim: Claim, *, model: str, provider: str) -> bool:
+    """Hand a claimed step back undone, to another `model`; False when the claim has lapsed."""
+    return _hand_back(connection, claim, {"due_at": now(), "model": model, "provider": provider})
+
+
+def _hand_back(connection: Connection, claim: Claim, values: dict[str, datetime | str]) -> bool:
     released = connection.execute(
         update(Step)
         .where(Step.job_id == claim.job_id, Step.path == claim.path, Step.epoch == claim.epoch)
         .where(Step.state == StepState.RUNNING, Step.holder.is_not(None))
-        .values(holder=None, due_at=now() + OVERDUE, **values)
+        .values(holder=None, **values)
     )
     return released.rowcount == 1

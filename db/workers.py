@@ -6,11 +6,23 @@ Nobody's clock matters: whoever watches measures, on its own monotonic clock, fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
+from db.answers import AnyRow, ready_step
+from db.attempts import close_lost_attempts
 from db.steps import OPEN
 from mirepoix.ledger.tables import Step, Worker, now
+from mirepoix.planned import ReadyStep
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A step whose holder is gone; `crashes` processes have died with it in their hands."""
+
+    step: ReadyStep
+    crashes: int
 
 
 def register_worker(connection: Connection, worker_id: str, name: str, queues: Sequence[str]) -> None:
@@ -32,10 +44,10 @@ def beat(connection: Connection, worker_id: str) -> bool:
     return was_alive
 
 
-def retire_worker(connection: Connection, worker_id: str) -> int:
-    """Take back what a process that ends still holds; returns how many steps."""
+def retire_worker(connection: Connection, worker_id: str) -> list[TakenBack]:
+    """Take back what a process that ends still holds, for the caller to publish."""
     connection.execute(update(Worker).where(Worker.id == worker_id).values(alive=False, seen_at=now()))
-    return _take_back(connection, worker_id)
+    return _take_back(connection, worker_id, crashed=False)
 
 
 def read_beats(connection: Connection) -> dict[str, int]:
@@ -48,16 +60,21 @@ def read_alive(connection: Connection) -> list[str]:
     return list(connection.scalars(select(Worker.name).where(Worker.alive).order_by(Worker.name)))
 
 
-def bury_worker(connection: Connection, worker_id: str, last_beat: int) -> int | None:
+def bury_worker(connection: Connection, worker_id: str, last_beat: int) -> list[TakenBack] | None:
     """Take back the steps of a process whose beat stood still; None when it has moved after all."""
     buried = connection.execute(
         update(Worker).where(Worker.id == worker_id, Worker.beat == last_beat, Worker.alive).values(alive=False)
     )
-    return _take_back(connection, worker_id) if buried.rowcount == 1 else None
+    return _take_back(connection, worker_id, crashed=True) if buried.rowcount == 1 else None
 
 
-def _take_back(connection: Connection, worker_id: str) -> int:
-    taken = connection.execute(
-        update(Step).where(Step.holder == worker_id, Step.state.in_(OPEN)).values(holder=None, due_at=now())
-    )
-    return taken.rowcount
+def _take_back(connection: Connection, worker_id: str, *, crashed: bool) -> list[TakenBack]:
+    """Free what the process holds. Its messages died with it, so from now on no canvas is counted on."""
+    rows: Sequence[AnyRow] = connection.execute(
+        update(Step)
+        .where(Step.holder == worker_id, Step.state.in_(OPEN))
+        .values(holder=None, due_at=now(), driven=True, crashes=Step.crashes + int(crashed))
+        .returning(Step.job_id, Step.path, Step.epoch, Step.kind, Step.lane, Step.provider, Step.model, Step.crashes)
+    ).all()
+    close_lost_attempts(connection, [(row.job_id, row.path, row.epoch) for row in rows])
+    return [TakenBack(ready_step(row.job_id, row.path, row), row.crashes) for row in rows]

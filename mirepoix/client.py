@@ -20,15 +20,15 @@ from pydantic import JsonValue
 from mirepoix.config import Config
 from mirepoix.config_file import load_config
 from mirepoix.errors import BrokerError, InputError, JobFailed, NotFound, ResultTimeout
-from mirepoix.ledger.accept import Options, Submission, accept_jobs
-from mirepoix.ledger.cancel import cancel_job
+from mirepoix.ledger.accept import Accepted, Options, Submission, accept_jobs
 from mirepoix.ledger.contents import encode
+from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.read import list_job_ids, read_jobs, read_states, read_trace
 from mirepoix.publisher import Publisher
 from mirepoix.settings import Settings
 from mirepoix.spec import Pipeline
-from mirepoix.states import JobState
+from mirepoix.states import JobState, Lane
 from mirepoix.strict import unknown
 from mirepoix.views import JobView, TraceView
 from mirepoix.wake import Ear
@@ -156,13 +156,13 @@ class Client:
             self._publisher.require_broker()
         with self.database.write() as connection:
             accepted = accept_jobs(connection, name, spec, jobs)
-        fresh = [job.job_id for job in accepted if job.fresh]
-        published = self._publish(fresh)
+        published = self._publish([job for job in accepted if job.fresh])
         return [Handle(self, job.job_id, published=published) for job in accepted]
 
-    def _publish(self, job_ids: list[str]) -> bool:
+    def _publish(self, jobs: list[Accepted]) -> bool:
         try:
-            self._publisher.start(job_ids)
+            for lane in Lane:
+                self._publisher.start([job.job_id for job in jobs if job.lane is lane], lane)
         except BrokerError:
             return False
         return True

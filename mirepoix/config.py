@@ -17,6 +17,7 @@ from mirepoix.spec import Call, Pipeline
 from mirepoix.strict import Strict, unknown
 
 ORCHESTRATE = "orchestrate"
+BULK_SUFFIX = ".bulk"
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 PricePerMillion = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
@@ -150,6 +151,9 @@ class Config(Strict):
             raise Misplaced(
                 f"{ORCHESTRATE!r} is the name of the house's own queue; choose another.", "providers", ORCHESTRATE
             )
+        for name in self.providers:
+            if name.endswith(BULK_SUFFIX):
+                raise Misplaced(f"a provider's name cannot end with {BULK_SUFFIX!r}.", "providers", name)
         for key, model in self.models.items():
             self._check_model(key, model)
         for name, spec in self.pipelines.items():
@@ -179,6 +183,11 @@ class Config(Strict):
                 asked = place.node.model
                 text = f"pipeline {name!r}, step {place.path!r}: {unknown(f'model {asked!r}', asked, self.models)}"
                 raise Misplaced(text, "pipelines", name, *location(place), "call", "model")
+
+    def daily_cap(self, tenant: str) -> Decimal | None:
+        """USD that the calls of `tenant` may cost in one day; None: no cap."""
+        entry = self.tenants.get(tenant) or self.tenants.get("*")
+        return None if entry is None else entry.daily_cost
 
     def provider_of(self, model: str) -> str:
         """The provider whose queue serves `model`."""

@@ -49,6 +49,14 @@ class ResultTimeout(MirepoixError, TimeoutError):
     """The job had not ended when the caller's patience did; it goes on."""
 
 
+class BudgetExceeded(MirepoixError):
+    """The next call might cost more than its job, or its tenant on this day, may still spend."""
+
+
+class LimitsUnavailable(MirepoixError):
+    """The Redis that keeps the limits which all workers share cannot be reached."""
+
+
 class StepFailed(MirepoixError):
     """A step ended without an answer; the ledger has the reason. Shown as a failed task in Flower."""
 

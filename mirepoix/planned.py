@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mirepoix.states import Lane
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
@@ -25,5 +27,6 @@ class ReadyStep:
     job_id: str
     path: str
     kind: str
+    lane: Lane
     provider: str | None = None
     model: str | None = None

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from mirepoix.config import ORCHESTRATE
 from mirepoix.errors import BrokerError
-from mirepoix.queues import START, queue
+from mirepoix.queues import START, all_queues, in_messages, queue_name, shown_ids
 from mirepoix.settings import Settings, masked
+from mirepoix.states import Lane
 
 RETRY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 REDIS = {"socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True}
@@ -25,7 +25,7 @@ class Publisher:
         self._url = settings.broker_url
         self._app = Celery("mirepoix-producer", broker=settings.broker_url, set_as_current=False)
         self._app.conf.update(
-            task_queues=[queue(ORCHESTRATE)],
+            task_queues=all_queues([]),
             task_serializer="json",
             accept_content=["json"],
             task_ignore_result=True,
@@ -34,17 +34,17 @@ class Publisher:
             broker_connection_timeout=2,
         )
 
-    def start(self, job_ids: Sequence[str]) -> None:
-        """Publish one message a job; raises BrokerError when the broker does not take them."""
+    def start(self, job_ids: Sequence[str], lane: Lane) -> None:
+        """Ask the orchestrators to start these jobs; raises BrokerError when the broker does not take the messages."""
         try:
             with self._app.producer_or_acquire() as producer:
-                for job_id in job_ids:
+                for together in in_messages(job_ids):
                     self._app.send_task(
                         START,
-                        args=[job_id],
-                        queue=ORCHESTRATE,
+                        args=[together],
+                        queue=queue_name(None, lane),
                         producer=producer,
-                        argsrepr=f"({job_id})",
+                        argsrepr=shown_ids(together),
                         kwargsrepr="{}",
                         retry=True,
                         retry_policy=RETRY,

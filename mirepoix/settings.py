@@ -23,7 +23,8 @@ class Settings:
     """Addresses and places. `redis_url` is where results and wake-ups go: the broker itself when it is a Redis.
 
     `lease` is for how many seconds a worker process may show no sign of life before its steps are taken back. The other
-    clocks of repair go with it: a longer lease is calmer, a shorter one repairs sooner.
+    clocks of repair go with it: a longer lease is calmer, a shorter one repairs sooner. `grace`
+    is how many seconds a worker that is told to stop lets its calls in flight go on.
     """
 
     home: Path
@@ -34,10 +35,11 @@ class Settings:
     broker_is_embedded: bool
     emulator_url: str | None = None
     lease: float = 15.0
+    grace: float = 20.0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read `MIREPOIX_HOME`, `_CONFIG`, `_DATABASE_URL`, `_BROKER_URL`, `_REDIS_URL`, `_EMULATOR_URL`, `_LEASE`."""
+        """Read the variables `MIREPOIX_…` that README lists; raises ConfigError."""
         home = Path(environ.get("MIREPOIX_HOME") or ".mirepoix").absolute()
         given = environ.get("MIREPOIX_BROKER_URL")
         broker_url = given or embedded_broker_url(home)
@@ -49,7 +51,8 @@ class Settings:
             redis_url=_redis_url(environ.get("MIREPOIX_REDIS_URL"), broker_url),
             broker_is_embedded=not given,
             emulator_url=environ.get("MIREPOIX_EMULATOR_URL") or None,
-            lease=_lease(environ.get("MIREPOIX_LEASE")),
+            lease=_seconds("MIREPOIX_LEASE", environ, 15.0, least=1),
+            grace=_seconds("MIREPOIX_GRACE", environ, 20.0, least=0),
         )
 
     def environ(self) -> dict[str, str]:
@@ -61,6 +64,7 @@ class Settings:
             "MIREPOIX_BROKER_URL": self.broker_url,
             "MIREPOIX_REDIS_URL": self.redis_url,
             "MIREPOIX_LEASE": f"{self.lease:g}",
+            "MIREPOIX_GRACE": f"{self.grace:g}",
         }
         return variables | ({"MIREPOIX_EMULATOR_URL": self.emulator_url} if self.emulator_url else {})
 
@@ -92,11 +96,12 @@ def _redis_url(given: str | None, broker_url: str) -> str:
     raise ConfigError("this broker keeps no results: set MIREPOIX_REDIS_URL to a Redis or Valkey beside it.")
 
 
-def _lease(given: str | None) -> float:
+def _seconds(name: str, environ: Mapping[str, str], default: float, *, least: float) -> float:
+    given = environ.get(name)
     try:
-        seconds = float(given or 15)
+        seconds = float(given) if given else default
     except ValueError:
-        seconds = 0.0
-    if not 1 <= seconds <= 600:
-        raise ConfigError(f"MIREPOIX_LEASE is {given!r}; it must be seconds, from 1 to 600.")
+        seconds = -1.0
+    if not least <= seconds <= 600:
+        raise ConfigError(f"{name} is {given!r}; it must be seconds, from {least:g} to 600.")
     return seconds

@@ -50,7 +50,10 @@ class _Node(Strict):
 
 
 class Call(_Node):
-    """One question to one model. `prompt` and `system` are sandboxed templates; `max_tokens` bounds the answer."""
+    """One question to one model. `prompt` and `system` are sandboxed templates.
+
+    `max_tokens` bounds the answer, `timeout` the seconds that one attempt may take (at the most its provider's).
+    """
 
     kind: Literal["call"] = "call"
     model: str
@@ -58,6 +61,7 @@ class Call(_Node):
     system: str | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, gt=0)
+    timeout: float | None = Field(default=None, gt=0, le=3600)
 
 
 class Branch(Strict):

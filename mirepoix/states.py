@@ -39,7 +39,7 @@ class StepState(StrEnum):
     SKIPPED = "skipped"
     """Never needed: an earlier step of its chain failed."""
     CANCELLED = "cancelled"
-    """Its job was cancelled before it ended."""
+    """Its job was cancelled, or stopped at a bound, before it ended."""
 
     @property
     def terminal(self) -> bool:
@@ -61,6 +61,8 @@ class ErrorKind(StrEnum):
 
     UNKNOWN = "unknown_outcome"
     """The request went out; whether it was answered, and billed, is not known (the process died or the line broke)."""
+    ABORTED = "aborted"
+    """Given up by us in mid-air: its job had ended, or its worker had to. It may have been billed."""
     CONNECT = "connection_before_send"
     """The provider could not be reached; nothing was sent or billed."""
     TIMEOUT = "timeout"

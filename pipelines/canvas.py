@@ -19,11 +19,11 @@ from typing import Any
 
 from celery import Celery, Signature, chain, chord
 
-from mirepoix.config import ORCHESTRATE
 from mirepoix.paths import Place, child, children
 from mirepoix.planned import ReadyStep
-from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, queue_name
+from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START, queue_name, shown_ids
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, Map, Route
+from mirepoix.states import Lane
 
 WINDOW = 6
 TASKS = {"call": CALL, "route": ROUTE, "cascade": GATE, "ensemble": REDUCE, "map": EXPAND}
@@ -31,10 +31,11 @@ TASKS = {"call": CALL, "route": ROUTE, "cascade": GATE, "ensemble": REDUCE, "map
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """Builds signatures of one job. `provider_of` says which provider serves a model."""
+    """Builds signatures of one job in its lane. `provider_of` says which provider serves a model."""
 
     app: Celery
     job_id: str
+    lane: Lane
     provider_of: Callable[[str], str]
 
     def of(self, place: Place) -> Signature[Any]:
@@ -75,18 +76,23 @@ class Canvas:
         node = place.node
         model = node.model if isinstance(node, Call) else None
         provider = self.provider_of(model) if model is not None else None
-        return step_signature(self.app, ReadyStep(self.job_id, place.path, node.kind, provider, model))
+        return step_signature(self.app, ReadyStep(self.job_id, place.path, node.kind, self.lane, provider, model))
 
     def _go_on(self, place: Place, index: int) -> Signature[Any]:
         shown = f"({self.job_id} {place.path} from {index})"
-        return _signature(self.app, GO_ON, (self.job_id, place.path, index), ORCHESTRATE, shown)
+        return _signature(self.app, GO_ON, (self.job_id, place.path, index), queue_name(None, self.lane), shown)
 
 
 def step_signature(app: Celery, step: ReadyStep) -> Signature[Any]:
     """The signature of a single step; what Flower shows of it is the job, the path and the model."""
-    queue = queue_name(step.provider) if step.provider is not None else ORCHESTRATE
+    queue = queue_name(step.provider, step.lane)
     shown = f"({' '.join(part for part in (step.job_id, step.path, step.model) if part)})"
     return _signature(app, TASKS[step.kind], (step.job_id, step.path), queue, shown)
+
+
+def start_signature(app: Celery, job_ids: list[str], lane: Lane) -> Signature[Any]:
+    """The signature that starts some jobs."""
+    return _signature(app, START, (job_ids,), queue_name(None, lane), shown_ids(job_ids))
 
 
 def weight(place: Place) -> int:
@@ -102,6 +108,8 @@ def weight(place: Place) -> int:
             return min(sum(weight(link) for link in children(place)), WINDOW + 1)
 
 
-def _signature(app: Celery, task: str, args: tuple[str | int, ...], queue: str, shown: str) -> Signature[Any]:
+def _signature(
+    app: Celery, task: str, args: tuple[str | int | list[str], ...], queue: str, shown: str
+) -> Signature[Any]:
     options = {"queue": queue, "argsrepr": shown, "kwargsrepr": "{}"}
     return Signature(task, args=args, options=options, app=app, immutable=True)

@@ -1,177 +1,273 @@
-"""Call a model: claim the step, ask, price, record. The only place where money is spent."""
+"""Call a model: claim the step, be admitted, ask, price, record. The only place where money is spent."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
 from celery import Signature
-from pydantic import JsonValue
 from sqlalchemy import Connection
 
-from db.answers import Progress, answer_step, fail_step, holds
-from db.attempts import Asked, Outcome, close_attempt, open_attempt
-from db.steps import Claim, claim_step, release_step
-from mirepoix.config import Model
-from mirepoix.errors import LedgerError, PipelineError, ProviderError, StepFailed
+from db.answers import Progress, answer_step, fail_step
+from db.attempts import Outcome, close_attempt, discard_attempt
+from db.steps import move_step, release_step
+from mirepoix.errors import LedgerError, LimitsUnavailable, ProviderError, StepFailed
+from mirepoix.ledger.ending import stop_late_job
+from mirepoix.ledger.tables import now
 from mirepoix.paths import find
 from mirepoix.planned import ReadyStep
 from mirepoix.prices import cost
 from mirepoix.spec import Call
 from mirepoix.states import ErrorKind
 from pipelines.canvas import step_signature
+from tasks.flights import Flight, GivenUp, SetDown
 from tasks.follow import follow
 from tasks.house import House
+from tasks.intent import Intent, claim_call, open_again
+from tasks.limits import Admission, Reason, Refusal, wait_for_admission
 from tasks.providers.base import Completion
-from tasks.questions import build_question
 
 LONGEST_WAIT = 60.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 8.0
 DICE = random.SystemRandom()
 FIRST_REWRITE, LONGEST_REWRITE = 0.1, 5.0
+LIMITS_RETRY = 0.5
+BREAKS = (ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.OVERLOADED, ErrorKind.UNKNOWN)
+"""Failures that say that the provider is in trouble; the breaker counts them."""
+ASKS_FOR_PEACE = (ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED)
+UNCOUNTED = (ErrorKind.CONNECT, ErrorKind.RATE_LIMITED, ErrorKind.BAD_REQUEST, ErrorKind.AUTH, ErrorKind.NOT_FOUND)
+"""Failures for which a provider counts no tokens."""
+TROUBLE = (Reason.BREAKER, Reason.PAUSED)
+"""Reasons to ask a fallback at once; at a limit of our own the call waits for its turn."""
 
 log = structlog.get_logger("mirepoix")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A claimed call: the model's key and settings, the request as it will be sent."""
-
-    claim: Claim
-    key: str
-    model: Model
-    body: dict[str, JsonValue]
-
-    @property
-    def asked(self) -> Asked:
-        return Asked(self.model.provider, self.key, self.model.name, self.body)
+class HandedBack(Exception):
+    """The message goes back to its queue undone: this process is about to end."""
 
 
 def call_model(house: House, job_id: str, path: str) -> Signature[Any] | None:
     """Answer the call at `path`; a duplicate or an early message finds nothing to claim and does nothing.
 
     Returns the signature that replaces this task when the call moves on to a fallback's queue. Raises StepFailed when
-    no model answered, after writing down why.
+    no model answered, after writing down why, and HandedBack when the process is about to end.
     """
-    claimed = _claim(house, job_id, path)
-    if claimed is None:
+    try:
+        with house.flights.begin(job_id) as flight:
+            intent = claim_call(house, flight, job_id, path)
+            return None if intent is None else _Asking(house, flight, intent).until_answered()
+    except GivenUp as given_up:
+        if given_up.why is SetDown.SHUTDOWN:
+            raise HandedBack from given_up
         return None
-    call, attempt_id = claimed
-    number = 0
-    while (error := _attempt(house, call, attempt_id)) is not None:
-        wait = wait_before_retry(error, number, house.config.providers[call.model.provider].retries)
-        if wait is None:
-            return _give_up(house, call, error)
-        time.sleep(wait)
-        again = _open_again(house, call)
-        if again is None:
-            return None
-        attempt_id, number = again, number + 1
-    return None
 
 
 def wait_before_retry(error: ProviderError, number: int, retries: int) -> float | None:
     """Seconds to wait after the failed attempt `number` (from 0), or None when it must not be sent again.
 
-    Full jitter below a doubling bound, and never less than the provider asked for; who asks for more than a minute is
-    not waited for.
+    Full jitter below a doubling bound. What the provider asked for comes on top, as a pause for all workers.
     """
     if not error.retryable or number >= retries:
         return None
-    jitter = DICE.uniform(0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**number))
-    wait = jitter if error.wait is None else error.wait + jitter / 4
-    return wait if wait <= LONGEST_WAIT else None
+    return DICE.uniform(0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**number))
 
 
-def _claim(house: House, job_id: str, path: str) -> tuple[_Call, int] | None:
-    """Claim the step, build its request, and write down that it is about to be sent."""
-    with house.database.write() as connection:
-        claim = claim_step(connection, job_id, path, house.worker_id)
-        if claim is None:
-            return None
+class _Postponed(Exception):
+    """The provider takes no calls for longer than a thread should wait."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+@dataclass(slots=True)
+class _Asking:
+    """One claimed call on its way to an answer, attempt after attempt. `sent`: this attempt's request may be billed."""
+
+    house: House
+    flight: Flight
+    intent: Intent
+    sent: bool = False
+
+    def until_answered(self) -> Signature[Any] | None:
+        """Ask again until there is an answer or no more hope; returns what takes the task's place."""
         try:
-            call = _build(house, connection, claim)
-            return call, open_attempt(connection, claim, call.asked)
-        except PipelineError as error:
-            reason = str(error)
-            progress = fail_step(connection, claim, ErrorKind.TEMPLATE, reason)
-    follow(house, job_id, progress)
-    raise StepFailed(reason)
+            return self._ask()
+        except GivenUp as given_up:
+            self._set_down(given_up.why)
+            raise
+        except _Postponed as postponed:
+            return self._move_or_postpone(postponed.refusal)
 
-
-def _build(house: House, connection: Connection, claim: Claim) -> _Call:
-    key = claim.model or ""
-    if key not in house.config.models:
-        raise PipelineError(f"model {key!r} is not configured on this worker.")
-    model = house.config.models[key]
-    place = find(house.spec(connection, claim.version), claim.path)
-    question = build_question(connection, claim, place, model)
-    return _Call(claim, key, model, house.adapter(model.provider).body(question))
-
-
-def _attempt(house: House, call: _Call, attempt_id: int) -> ProviderError | None:
-    """Send the request once and write down what came of it; None when the step is answered."""
-    started = time.monotonic()
-    try:
-        completion = house.adapter(call.model.provider).send(call.body, f"{call.claim.job_id}/{call.claim.path}")
-    except ProviderError as error:
-        failed = _failed_outcome(error, time.monotonic() - started)
-        _write(house, lambda connection: close_attempt(connection, attempt_id, failed))
-        return error
-    outcome = _outcome(house, call, completion, time.monotonic() - started)
-    if completion.refused:
-        _write(house, lambda connection: close_attempt(connection, attempt_id, outcome))
-        return ProviderError("the model declined to answer", kind=ErrorKind.REFUSED, status=completion.status)
-    follow(house, call.claim.job_id, _write(house, lambda connection: _answer(connection, call, attempt_id, outcome)))
-    return None
-
-
-def _answer(connection: Connection, call: _Call, attempt_id: int, outcome: Outcome) -> Progress:
-    progress = answer_step(connection, call.claim, outcome.answer)
-    close_attempt(connection, attempt_id, outcome)
-    return progress
-
-
-def _open_again(house: House, call: _Call) -> int | None:
-    """Write down the next attempt; None when the step is no longer ours (cancelled, or taken over)."""
-    with house.database.write() as connection:
-        return open_attempt(connection, call.claim, call.asked) if holds(connection, call.claim) else None
-
-
-def _give_up(house: House, call: _Call, error: ProviderError) -> Signature[Any] | None:
-    """Move the step to the next fallback, or else fail it."""
-    claim = call.claim
-    fallback = _next_fallback(house, call)
-    if fallback is not None:
-        provider = house.config.provider_of(fallback)
-        released = _write(house, lambda c: release_step(c, claim, model=fallback, provider=provider))
-        moved = ReadyStep(claim.job_id, claim.path, claim.kind, provider, fallback)
-        return step_signature(house.app, moved) if released else None
-    reason = f"{call.model.provider}/{call.key}: {error}"
-    follow(house, claim.job_id, _write(house, lambda c: fail_step(c, claim, error.kind, reason)))
-    raise StepFailed(reason)
-
-
-def _next_fallback(house: House, call: _Call) -> str | None:
-    """The model to ask after this one, along the fallbacks of the model that the pipeline names."""
-    with house.database.read() as connection:
-        node = find(house.spec(connection, call.claim.version), call.claim.path).node
-    if not isinstance(node, Call):
+    def _ask(self) -> Signature[Any] | None:
+        retries = self.house.config.providers[self.intent.model.provider].retries
+        number = 0
+        while (error := self._attempt()) is not None:
+            wait = wait_before_retry(error, number, retries)
+            if wait is None:
+                return self._give_up(error)
+            self.flight.wait(wait)
+            again = open_again(self.house, self.flight, self.intent)
+            if again is None:
+                return None
+            self.intent, self.sent, number = again, False, number + 1
         return None
-    line = (
-        (node.model, *house.config.models[node.model].fallbacks) if node.model in house.config.models else (call.key,)
-    )
-    after = line.index(call.key) + 1 if call.key in line else len(line)
-    return line[after] if after < len(line) else None
+
+    def _attempt(self) -> ProviderError | None:
+        """Send the request once and write down what came of it; None when the step is answered."""
+        admission = self._be_admitted()
+        self.sent, started = True, time.monotonic()
+        tokens: int | None = None
+        failed: bool | None = None
+        try:
+            completion = self._send()
+            tokens, failed = completion.usage.input + completion.usage.output, False
+        except ProviderError as error:
+            tokens, failed = (0 if error.kind in UNCOUNTED else None), error.kind in BREAKS
+            outcome = _failed_outcome(error, time.monotonic() - started)
+            self._close(outcome)
+            self._heed(error)
+            return error
+        finally:
+            self._leave(admission, tokens, failed=failed)
+        return self._record(completion, time.monotonic() - started)
+
+    def _be_admitted(self) -> Admission:
+        """Wait for leave to call. Raises GivenUp, and _Postponed when it would take too long."""
+        flight, key, tokens = self.flight, self.intent.key, self.intent.tokens
+        while True:
+            try:
+                answer = self.house.limits.admit(key, tokens)
+                if isinstance(answer, Refusal) and not (answer.reason in TROUBLE and self._fallback() is not None):
+                    answer = wait_for_admission(self.house.limits, key, tokens, flight.down, LONGEST_WAIT)
+            except LimitsUnavailable as error:
+                log.warning("the limits cannot be asked; trying again", reason=str(error))
+                flight.wait(LIMITS_RETRY)
+                continue
+            if isinstance(answer, Admission):
+                return answer
+            flight.wait(0)
+            raise _Postponed(answer)
+
+    def _send(self) -> Completion:
+        """Raises ProviderError, and GivenUp."""
+        intent, left = self.intent, self._time_left()
+        tag = f"{intent.claim.job_id}/{intent.claim.path}"
+        timeout = min(intent.timeout, left)
+        try:
+            return self.flight.send(self.house.adapter(intent.model.provider).send(intent.body, tag), timeout)
+        except TimeoutError as error:
+            message = f"no answer within {timeout:g} s"
+            raise ProviderError(message, kind=ErrorKind.TIMEOUT, retryable=timeout < left) from error
+
+    def _time_left(self) -> float:
+        deadline = self.intent.claim.job.deadline_at
+        return float("inf") if deadline is None else max(0.0, (deadline - now()).total_seconds())
+
+    def _heed(self, error: ProviderError) -> None:
+        """Let all workers wait where the provider asks for it."""
+        if error.kind in ASKS_FOR_PEACE and error.wait:
+            with self._limits_may_fail():
+                self.house.limits.pause(self.intent.model.provider, error.wait)
+
+    def _leave(self, admission: Admission, tokens: int | None, *, failed: bool | None) -> None:
+        with self._limits_may_fail():
+            self.house.limits.settle(admission, tokens, failed=failed)
+
+    @contextmanager
+    def _limits_may_fail(self) -> Iterator[None]:
+        """What could not be told to the limits costs a place for a while, never an answer."""
+        try:
+            yield
+        except LimitsUnavailable as error:
+            log.warning("the limits could not be told", reason=str(error))
+
+    def _record(self, completion: Completion, latency: float) -> ProviderError | None:
+        outcome = _outcome(self.house, self.intent, completion, latency)
+        if completion.refused:
+            self._close(outcome)
+            return ProviderError("the model declined to answer", kind=ErrorKind.REFUSED, status=completion.status)
+
+        def record(connection: Connection) -> Progress:
+            progress = answer_step(connection, self.intent.claim, outcome.answer)
+            close_attempt(connection, self.intent.attempt_id, outcome)
+            return progress
+
+        follow(self.house, self.flight.job_id, _write(self.house, record))
+        return None
+
+    def _close(self, outcome: Outcome) -> None:
+        _write(self.house, lambda connection: close_attempt(connection, self.intent.attempt_id, outcome))
+
+    def _give_up(self, error: ProviderError) -> Signature[Any] | None:
+        """Move the step to the next fallback, or else fail it."""
+        fallback = self._fallback()
+        if fallback is not None:
+            return self._move(fallback)
+        intent = self.intent
+        if self._time_left() == 0:
+            ended = _write(self.house, lambda connection: stop_late_job(connection, intent.claim.job_id))
+            follow(self.house, intent.claim.job_id, Progress(won=ended, job_ended=ended))
+            raise StepFailed("the job's deadline passed.")
+        reason = f"{intent.model.provider}/{intent.key}: {error}"
+        progress = _write(self.house, lambda connection: fail_step(connection, intent.claim, error.kind, reason))
+        follow(self.house, intent.claim.job_id, progress)
+        raise StepFailed(reason)
+
+    def _move(self, fallback: str) -> Signature[Any] | None:
+        claim, provider = self.intent.claim, self.house.config.provider_of(fallback)
+        if not _write(self.house, lambda c: move_step(c, claim, model=fallback, provider=provider)):
+            return None
+        moved = ReadyStep(claim.job_id, claim.path, claim.kind, claim.job.lane, provider, fallback)
+        return step_signature(self.house.app, moved)
+
+    def _move_or_postpone(self, refusal: Refusal) -> Signature[Any] | None:
+        """Nothing was sent: strike the attempt out, and go on at a fallback now or here later."""
+        intent, fallback = self.intent, self._fallback()
+        _write(self.house, lambda connection: discard_attempt(connection, intent.attempt_id))
+        if refusal.reason in TROUBLE and fallback is not None:
+            return self._move(fallback)
+        wait = timedelta(seconds=refusal.wait)
+        _write(self.house, lambda connection: release_step(connection, intent.claim, wait=wait))
+        log.info("a call waits", job=intent.claim.job_id, model=intent.key, reason=refusal.reason, wait=refusal.wait)
+        return None
+
+    def _set_down(self, why: SetDown) -> None:
+        """The flight was ended early: close or strike out its attempt, and hand the step back if its job goes on."""
+        intent, sent = self.intent, self.sent
+        aborted = Outcome(latency=0, error_kind=ErrorKind.ABORTED, error=f"given up in mid-air: {why.value}")
+
+        def record(connection: Connection) -> None:
+            if sent:
+                close_attempt(connection, intent.attempt_id, aborted)
+            else:
+                discard_attempt(connection, intent.attempt_id)
+            if why is SetDown.SHUTDOWN:
+                release_step(connection, intent.claim)
+
+        _write(self.house, record)
+
+    def _fallback(self) -> str | None:
+        """The model to ask after this one, along the fallbacks of the model that the pipeline names."""
+        claim, models = self.intent.claim, self.house.config.models
+        node = find(self.house.known_spec(claim.job.version), claim.path).node
+        if not isinstance(node, Call) or node.model not in models:
+            return None
+        line = (node.model, *models[node.model].fallbacks)
+        after = line.index(self.intent.key) + 1 if self.intent.key in line else len(line)
+        return line[after] if after < len(line) else None
 
 
-def _outcome(house: House, call: _Call, completion: Completion, latency: float) -> Outcome:
-    api = house.config.providers[call.model.provider].api
+def _outcome(house: House, intent: Intent, completion: Completion, latency: float) -> Outcome:
+    api = house.config.providers[intent.model.provider].api
     return Outcome(
         latency=latency,
         answer=completion.answer,
@@ -181,7 +277,7 @@ def _outcome(house: House, call: _Call, completion: Completion, latency: float) 
         finish_reason=completion.finish_reason,
         request_id=completion.request_id,
         usage=completion.usage,
-        cost=cost(call.model, api, completion.usage),
+        cost=cost(intent.model, api, completion.usage),
     )
 
 

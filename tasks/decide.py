@@ -51,7 +51,7 @@ class Deciding:
     @property
     def canvas(self) -> Canvas:
         """Builds what comes next."""
-        return self.house.canvas(self.claim.job_id)
+        return self.house.canvas(self.claim.job_id, self.claim.job.lane)
 
     def below(self) -> list[Below]:
         """How the steps below this one ended."""
@@ -87,7 +87,7 @@ def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Out
         claim = claim_step(connection, job_id, path, house.worker_id)
         if claim is None:
             return None
-        deciding = Deciding(house, connection, claim, find(house.spec(connection, claim.version), path))
+        deciding = Deciding(house, connection, claim, find(house.spec(connection, claim.job.version), path))
         try:
             outcome = think(deciding)
         except PipelineError as error:
@@ -106,7 +106,7 @@ def choose_route(step: Deciding) -> Outcome:
     if not isinstance(node, Route):
         raise PipelineError(f"step {step.place.path!r} is no route.")
     query = as_text(visible_values(step.connection, step.claim, step.place)["previous"])
-    index, decision = choose_branch(node, query, step.claim.task)
+    index, decision = choose_branch(node, query, step.claim.job.task)
     branch = child(step.place, index)
     return step.grow(decision, [branch], step.canvas.of(branch))
 

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import structlog
+from kombu.exceptions import OperationalError
+
 from db.answers import Progress
+from db.lanes import Promoted, fill_fast_lane
 from mirepoix.planned import ReadyStep
+from mirepoix.queues import in_messages
+from mirepoix.states import Lane
 from mirepoix.wake import announce
-from pipelines.canvas import step_signature
+from pipelines.canvas import start_signature, step_signature
 from tasks.house import House
+
+log = structlog.get_logger("mirepoix")
 
 
 def follow(house: House, job_id: str, progress: Progress) -> None:
     """Carry out the consequences of a recorded end. A message lost here is found by the reconciler."""
-    publish_steps(house, progress.to_drive)
+    try:
+        publish_steps(house, progress.to_drive)
+        if progress.frees_fast_lane_of is not None:
+            promote(house, progress.frees_fast_lane_of)
+    except (OperationalError, OSError) as error:
+        log.warning("the broker does not take what follows; the reconciler will send it", job=job_id, reason=str(error))
     if progress.job_ended:
         announce(house.redis, job_id)
 
@@ -22,3 +35,17 @@ def publish_steps(house: House, steps: Iterable[ReadyStep]) -> None:
     """Send single steps to their queues."""
     for step in steps:
         step_signature(house.app, step).apply_async()
+
+
+def publish_starts(house: House, job_ids: list[str], lane: Lane) -> None:
+    """Send jobs to the orchestrators to be started."""
+    for together in in_messages(job_ids):
+        start_signature(house.app, together, lane).apply_async()
+
+
+def promote(house: House, tenant: str) -> None:
+    """Move waiting jobs of `tenant` to the fast lane as far as there is room, and send them there."""
+    with house.database.write() as connection:
+        promoted: list[Promoted] = fill_fast_lane(connection, tenant)
+    publish_starts(house, [job.job_id for job in promoted if job.start], Lane.FAST)
+    publish_steps(house, [again.step for job in promoted for again in job.steps])

@@ -15,8 +15,11 @@ from mirepoix.config import Config
 from mirepoix.ledger.engine import Database
 from mirepoix.settings import Settings
 from mirepoix.spec import Pipeline
+from mirepoix.states import Lane
 from mirepoix.wake import connect
 from pipelines.canvas import Canvas
+from tasks.flights import Flights
+from tasks.limits import Gatekeeper, connect_limits
 from tasks.loop import Loop
 from tasks.providers import open_adapter
 from tasks.providers.base import Adapter
@@ -52,6 +55,16 @@ class House:
         return Loop()
 
     @cached_property
+    def flights(self) -> Flights:
+        """The calls that this process has in hand."""
+        return Flights(self.loop)
+
+    @cached_property
+    def limits(self) -> Gatekeeper:
+        """What all workers together may ask of the providers."""
+        return Gatekeeper(connect_limits(self.settings.redis_url), self.config, self.worker_id)
+
+    @cached_property
     def providers(self) -> dict[str, str]:
         """Who serves each model."""
         return {key: model.provider for key, model in self.config.models.items()}
@@ -73,6 +86,13 @@ class House:
             self._specs[version] = read_spec(connection, version)
         return self._specs[version]
 
-    def canvas(self, job_id: str) -> Canvas:
+    def known_spec(self, version: str) -> Pipeline:
+        """As `spec`, for who holds no connection."""
+        if version in self._specs:
+            return self._specs[version]
+        with self.database.read() as connection:
+            return self.spec(connection, version)
+
+    def canvas(self, job_id: str, lane: Lane) -> Canvas:
         """Builds the Celery canvas of a job."""
-        return Canvas(self.app, job_id, self.config.provider_of)
+        return Canvas(self.app, job_id, lane, self.config.provider_of)

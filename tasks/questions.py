@@ -26,7 +26,7 @@ def visible_values(connection: Connection, claim: Claim, place: Place) -> Values
     """What a template at `place` sees: input, previous, steps, and item inside a map."""
     scope = scope_of(place)
     outputs = read_outputs(connection, claim.job_id, scope.paths)
-    given = load(connection, [claim.input_hash])[claim.input_hash]
+    given = load(connection, [claim.job.input_hash])[claim.job.input_hash]
     values: Values = {
         "input": given,
         "steps": {name: outputs[path] for name, path in scope.names.items() if path in outputs},

@@ -10,9 +10,9 @@ from typing import Any
 
 from celery import Celery, Signature, Task
 
-from mirepoix.errors import StepFailed
 from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START
 from tasks.call import call_model
+from tasks.care import SPARED, caring_for_job, caring_for_step
 from tasks.decide import choose_route, count_votes, decide, judge_tier, spread_items
 from tasks.house import House
 from tasks.start import continue_chain, start_job
@@ -23,22 +23,27 @@ def register_tasks(app: Celery, house: House) -> None:
     deciding = {ROUTE: choose_route, GATE: judge_tier, REDUCE: count_votes, EXPAND: spread_items}
 
     @app.task(name=START)
-    def start(job_id: str) -> None:
-        start_job(house, job_id)
+    def start(job_ids: list[str]) -> None:
+        for job_id in job_ids:
+            with caring_for_job(house, job_id):
+                start_job(house, job_id)
 
-    @app.task(name=CALL, bind=True, throws=(StepFailed,))
+    @app.task(name=CALL, bind=True, throws=SPARED)
     def call(task: Task[Any, Any], job_id: str, path: str) -> None:
-        _go_on_with(task, call_model(house, job_id, path))
+        with caring_for_step(house, job_id, path):
+            _go_on_with(task, call_model(house, job_id, path))
 
     for name, think in deciding.items():
 
-        @app.task(name=name, bind=True, throws=(StepFailed,))
+        @app.task(name=name, bind=True, throws=SPARED)
         def decision(task: Task[Any, Any], job_id: str, path: str, think: Any = think) -> None:
-            _go_on_with(task, decide(house, job_id, path, think))
+            with caring_for_step(house, job_id, path):
+                _go_on_with(task, decide(house, job_id, path, think))
 
     @app.task(name=GO_ON, bind=True)
     def go_on(task: Task[Any, Any], job_id: str, path: str, index: int) -> None:
-        _go_on_with(task, continue_chain(house, job_id, path, index))
+        with caring_for_step(house, job_id, path):
+            _go_on_with(task, continue_chain(house, job_id, path, index))
 
 
 def _go_on_with(task: Task[Any, Any], canvas: Signature[Any] | None) -> None:

@@ -12,6 +12,7 @@ from mirepoix.settings import Settings
 from tasks.house import House
 from tasks.registry import register_tasks
 from workers.chord_counts import ChordCounts
+from workers.lanes import FastFirst
 
 LONGEST_CALL = 3600
 SOCKET: dict[str, Any] = {
@@ -71,4 +72,5 @@ def _broker_options(settings: Settings) -> dict[str, Any]:
     """A message may be redelivered only after the longest call must have ended."""
     if not settings.broker_url.startswith("redis"):
         return RABBITMQ
-    return {"visibility_timeout": 2 * LONGEST_CALL, **SOCKET}
+    order = f"{FastFirst.__module__}:{FastFirst.__name__}"
+    return {"visibility_timeout": 2 * LONGEST_CALL, "queue_order_strategy": order, **SOCKET}

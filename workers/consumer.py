@@ -24,8 +24,8 @@ class Consumer(CeleryConsumer):
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Let go of a lost connection, so that a new one can be made.
 
-        kombu's Redis channel stops closing half-way at the first error. When Celery makes it close again, its transport
-        is gone already, and the AttributeError that follows ends the worker. So the channel is closed to its end before.
+        kombu's Redis channel stops closing half-way at the first error. When Celery closes it again, its transport is
+        gone, and the AttributeError that follows ends the worker. So the channel is closed to its end before.
         """
         lost = self.connection
         channel = lost._default_channel if lost else None  # noqa: SLF001  # `default_channel` would connect anew

@@ -10,9 +10,10 @@ import structlog
 
 from db.workers import beat, register_worker, retire_worker
 from mirepoix.errors import LedgerError
-from mirepoix.ledger.engine import Database
+from tasks.follow import publish_steps
+from tasks.house import House
 
-BEAT_INTERVAL = 2.0
+BEATS_A_LEASE = 6
 
 log = structlog.get_logger("mirepoix")
 
@@ -20,17 +21,17 @@ log = structlog.get_logger("mirepoix")
 class Lease:
     """While entered, the process counts as alive and keeps the steps it claims."""
 
-    def __init__(self, database: Database, worker_id: str, name: str, queues: list[str]) -> None:
-        self._database = database
-        self._worker_id = worker_id
+    def __init__(self, house: House, name: str, queues: list[str]) -> None:
+        self._house = house
         self._name = name
         self._queues = queues
+        self._interval = house.settings.lease / BEATS_A_LEASE
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="mirepoix-lease", daemon=True)
 
     def __enter__(self) -> Self:
-        with self._database.write() as connection:
-            register_worker(connection, self._worker_id, self._name, self._queues)
+        with self._house.database.write() as connection:
+            register_worker(connection, self._house.worker_id, self._name, self._queues)
         self._thread.start()
         return self
 
@@ -39,14 +40,15 @@ class Lease:
     ) -> None:
         self._ended.set()
         self._thread.join()
-        with self._database.write() as connection:
-            retire_worker(connection, self._worker_id)
+        with self._house.database.write() as connection:
+            held = retire_worker(connection, self._house.worker_id)
+        publish_steps(self._house, [back.step for back in held])
 
     def _renew(self) -> None:
-        while not self._ended.wait(BEAT_INTERVAL):
+        while not self._ended.wait(self._interval):
             try:
-                with self._database.write() as connection:
-                    was_alive = beat(connection, self._worker_id)
+                with self._house.database.write() as connection:
+                    was_alive = beat(connection, self._house.worker_id)
             except LedgerError as error:
                 log.warning("the lease could not be renewed", reason=str(error))
                 continue

@@ -1,4 +1,4 @@
-"""Repair what messages alone do not: dead holders, jobs nobody started, ready steps nobody claimed.
+"""Repair what messages alone do not: dead holders, jobs nobody started, ready steps nobody claimed, missed deadlines.
 
 Runs in every orchestrate worker. Each action is a compare-and-set in the ledger, so any number of reconcilers agree.
 A message sent twice costs a hop, never money: the claim decides.
@@ -8,45 +8,56 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
+import redis
 import structlog
 from amqp.exceptions import ChannelError
 from celery import Celery
 from kombu.exceptions import ChannelError as VirtualChannelError
 from kombu.exceptions import OperationalError
 
+from db.answers import Progress, fail_broken_step
+from db.lanes import waiting_tenants
 from db.overdue import (
-    OverdueStep,
+    SentAgain,
+    has_overdue_steps,
+    late_jobs,
     overdue_jobs,
-    overdue_steps,
-    postpone_step,
-    take_overdue_job,
-    take_overdue_step,
+    take_overdue_jobs,
+    take_overdue_steps,
 )
-from db.workers import bury_worker, read_beats
-from mirepoix.config import ORCHESTRATE
-from mirepoix.errors import LedgerError
-from mirepoix.queues import START, queue, queue_name
-from tasks.follow import publish_steps
+from db.workers import TakenBack, bury_worker, read_beats
+from mirepoix.errors import LedgerError, LimitsUnavailable
+from mirepoix.ledger.ending import stop_late_job
+from mirepoix.planned import ReadyStep
+from mirepoix.queues import queue, queue_name
+from mirepoix.states import ErrorKind, Lane
+from tasks.follow import follow, promote, publish_starts, publish_steps
 from tasks.house import House
 
-INTERVAL = 2.0
-LEASE = 15.0
-"""Seconds for which a beat may stand still before its process counts as dead."""
-BATCH = 200
-BACKLOG_WAIT = timedelta(seconds=30)
+BATCH = 500
+MOST_CRASHES = 5
+"""So many processes may die with a step in their hands before it is set aside."""
+MOST_DRIVES = 20
+"""So often in a row a step may be sent to an empty queue and not be claimed before it is set aside."""
+TRICKLE_PATIENCE, TRICKLE = 20, 5
+"""A queue that is never empty may hide a loss: what has waited so many times longer is sent again, a few at a time."""
 
 log = structlog.get_logger("mirepoix")
 
 
 class Reconciler:
-    """A background thread that looks at the ledger every two seconds."""
+    """A background thread that looks at the ledger some times in a lease; `patience` is when it begins to wonder."""
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._lease = house.settings.lease
+        self._patience = timedelta(seconds=self._lease * 2 / 3)
+        self._interval = self._lease / 8
         self._beats: dict[str, tuple[int, float]] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mirepoix-reconciler", daemon=True)
@@ -64,17 +75,22 @@ class Reconciler:
     def reconcile(self) -> None:
         """One look at everything. Raises LedgerError or kombu's OperationalError when a service is away."""
         self._bury_the_dead()
-        self._start_forgotten_jobs()
-        self._publish_forgotten_steps()
+        self._stop_the_late()
+        self._fill_the_fast_lane()
+        for lane in Lane:
+            self._start_forgotten_jobs(lane)
+            for provider in (None, *self._house.config.providers):
+                self._send_forgotten_steps(provider, lane)
 
     def _run(self) -> None:
-        while not self._ended.wait(INTERVAL):
+        while not self._ended.wait(self._interval):
             try:
                 self.reconcile()
-            except (LedgerError, OperationalError, OSError) as error:
+            except (LedgerError, LimitsUnavailable, OperationalError, redis.RedisError, OSError) as error:
                 log.warning("the reconciler could not look", reason=str(error))
 
     def _bury_the_dead(self) -> None:
+        """Take back what processes hold whose beat, on our own clock, has stood still for a lease."""
         with self._house.database.read() as connection:
             beats = read_beats(connection)
         moment = time.monotonic()
@@ -83,41 +99,74 @@ class Reconciler:
             seen = known.get(worker_id)
             if seen is None or seen[0] != beat:
                 known[worker_id] = (beat, moment)
-            elif moment - seen[1] > LEASE:
+            elif moment - seen[1] > self._lease:
                 self._bury(worker_id, beat)
         self._beats = known
 
     def _bury(self, worker_id: str, beat: int) -> None:
         with self._house.database.write() as connection:
             taken = bury_worker(connection, worker_id, beat)
-        if taken is not None:
-            log.warning("a worker is dead; its steps are taken back", worker=worker_id, steps=taken)
-
-    def _start_forgotten_jobs(self) -> None:
-        with self._house.database.read() as connection:
-            jobs = overdue_jobs(connection, BATCH)
-        if not jobs or backlog(self._house.app, ORCHESTRATE) > 0:
+        if taken is None:
             return
-        for job in jobs:
-            with self._house.database.write() as connection:
-                taken = take_overdue_job(connection, job)
-            if taken:
-                shown = f"({job.job_id})"
-                self._house.app.send_task(START, [job.job_id], queue=ORCHESTRATE, argsrepr=shown, kwargsrepr="{}")
+        log.warning("a worker is dead; its steps are taken back", worker=worker_id, steps=len(taken))
+        publish_steps(self._house, self._without_poison(taken))
+        self._house.limits.forget([worker_id])
 
-    def _publish_forgotten_steps(self) -> None:
+    def _without_poison(self, taken: list[TakenBack]) -> Iterable[ReadyStep]:
+        for back in taken:
+            if back.crashes < MOST_CRASHES:
+                yield back.step
+            else:
+                reason = f"{back.crashes} processes died while they worked on this step; it is set aside."
+                self._give_up(back.step, reason)
+
+    def _stop_the_late(self) -> None:
         with self._house.database.read() as connection:
-            overdue = overdue_steps(connection, BATCH)
-        waiting = {name: backlog(self._house.app, name) for name in {_queue_of(step) for step in overdue}}
-        for step in overdue:
+            late = late_jobs(connection, BATCH)
+        for job_id in late:
             with self._house.database.write() as connection:
-                if waiting[_queue_of(step)] > 0:
-                    postpone_step(connection, step, BACKLOG_WAIT)
-                    continue
-                taken = take_overdue_step(connection, step)
-            if taken:
-                log.info("a step is sent again", job=step.step.job_id, path=step.step.path, times=step.drives + 1)
-                publish_steps(self._house, [step.step])
+                ended = stop_late_job(connection, job_id)
+            follow(self._house, job_id, Progress(won=ended, job_ended=ended))
+
+    def _fill_the_fast_lane(self) -> None:
+        with self._house.database.read() as connection:
+            tenants = list(waiting_tenants(connection))
+        for tenant in tenants:
+            promote(self._house, tenant)
+
+    def _start_forgotten_jobs(self, lane: Lane) -> None:
+        with self._house.database.read() as connection:
+            forgotten = overdue_jobs(connection, lane, self._patience, 1)
+        if not forgotten or backlog(self._house.app, queue_name(None, lane)) > 0:
+            return
+        with self._house.database.write() as connection:
+            taken = take_overdue_jobs(connection, lane, self._patience, BATCH)
+        publish_starts(self._house, taken, lane)
+
+    def _send_forgotten_steps(self, provider: str | None, lane: Lane) -> None:
+        with self._house.database.read() as connection:
+            if not has_overdue_steps(connection, provider, lane, self._patience):
+                return
+        waiting = backlog(self._house.app, queue_name(provider, lane))
+        patience, most = (self._patience, BATCH) if waiting == 0 else (self._patience * TRICKLE_PATIENCE, TRICKLE)
+        with self._house.database.write() as connection:
+            again = take_overdue_steps(connection, provider, lane, patience, most)
+        if again:
+            log.info("steps are sent again", queue=queue_name(provider, lane), steps=len(again))
+        publish_steps(self._house, self._without_hopeless(again, waiting))
+
+    def _without_hopeless(self, again: list[SentAgain], waiting: int) -> Iterable[ReadyStep]:
+        for sent in again:
+            if waiting == 0 and sent.drives > MOST_DRIVES:
+                self._give_up(sent.step, f"it was sent {sent.drives - 1} times and nobody claimed it; it is set aside.")
+            else:
+                yield sent.step
+
+    def _give_up(self, step: ReadyStep, reason: str) -> None:
+        log.warning("a step is set aside", job=step.job_id, path=step.path, reason=reason)
+        with self._house.database.write() as connection:
+            progress = fail_broken_step(connection, step.job_id, step.path, ErrorKind.GAVE_UP, reason)
+        follow(self._house, step.job_id, progress)
 
 
 def backlog(app: Celery, name: str) -> int:
@@ -128,7 +177,3 @@ def backlog(app: Celery, name: str) -> int:
             return int(declared.message_count)
         except (ChannelError, VirtualChannelError):
             return 0
-
-
-def _queue_of(overdue: OverdueStep) -> str:
-    return ORCHESTRATE if overdue.step.provider is None else queue_name(overdue.step.provider)

@@ -1,4 +1,4 @@
-"""Run one worker process for some providers' queues, or for the orchestrators'."""
+"""Run one worker process for a provider's queues, or for the orchestrators'."""
 
 from __future__ import annotations
 
@@ -6,52 +6,72 @@ import logging
 import os
 import socket
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import structlog
+from celery.signals import worker_shutting_down
 
 from db.migrate import require_current
 from mirepoix.config import ORCHESTRATE, Config
 from mirepoix.errors import ConfigError
-from mirepoix.queues import queue_name
+from mirepoix.queues import both_lanes
 from mirepoix.settings import Settings
 from mirepoix.strict import unknown
 from pipelines.check import check_config
+from tasks.house import House
 from tasks.providers import check_provider
 from workers.app import create_app
 from workers.lease import Lease
 from workers.reconciler import Reconciler
+from workers.watch import Watch
 
 ORCHESTRATE_THREADS = 8
 
 
-def run_worker(settings: Settings, config: Config, names: list[str]) -> None:
-    """Work until told to stop (SIGTERM or Ctrl-C). `names` are providers, or `orchestrate`.
+def run_worker(settings: Settings, config: Config, name: str) -> None:
+    """Work until told to stop (SIGTERM or Ctrl-C) for the provider `name`, or as an orchestrator.
 
-    Raises ConfigError when one of them cannot work, LedgerError when the database is not ready.
+    Raises ConfigError when it cannot work, LedgerError when the database is not ready.
     """
-    require_ready(settings, config, names)
+    require_ready(settings, config, [name])
     configure_logging()
     app, house = create_app(settings, config)
     require_current(house.database)
-    queues = [ORCHESTRATE if name == ORCHESTRATE else queue_name(name) for name in names]
-    name = f"{'+'.join(names)}@{socket.gethostname()}.{os.getpid()}"
+    queues = both_lanes(None if name == ORCHESTRATE else name)
+    hostname = f"{name}@{socket.gethostname()}.{os.getpid()}"
     with ExitStack() as stack:
-        stack.enter_context(Lease(house.database, house.worker_id, name, queues))
-        if ORCHESTRATE in names:
+        stack.enter_context(Lease(house, hostname, queues))
+        stack.enter_context(Watch(house))
+        stack.enter_context(_closing_flights(house))
+        if name == ORCHESTRATE:
             stack.enter_context(Reconciler(house))
         app.worker_main(
             [
                 "worker",
                 "--pool=threads",
-                f"--concurrency={_threads(config, names)}",
+                f"--concurrency={_threads(config, name)}",
                 f"--queues={','.join(queues)}",
-                f"--hostname={name}",
+                f"--hostname={hostname}",
                 "--without-gossip",
                 "--without-mingle",
                 "--loglevel=WARNING",
             ]
         )
+
+
+@contextmanager
+def _closing_flights(house: House) -> Iterator[None]:
+    """When the worker is told to stop, what waits goes back at once, and what is out may take the grace time."""
+
+    def close(**_: object) -> None:
+        house.flights.close(house.settings.grace)
+
+    worker_shutting_down.connect(close, weak=False)
+    try:
+        yield
+    finally:
+        worker_shutting_down.disconnect(close)
 
 
 def require_ready(settings: Settings, config: Config, names: list[str]) -> None:
@@ -84,5 +104,5 @@ def configure_logging() -> None:
     )
 
 
-def _threads(config: Config, names: list[str]) -> int:
-    return sum(ORCHESTRATE_THREADS if name == ORCHESTRATE else config.providers[name].concurrency for name in names)
+def _threads(config: Config, name: str) -> int:
+    return ORCHESTRATE_THREADS if name == ORCHESTRATE else config.providers[name].concurrency

@@ -29,7 +29,7 @@ from workers.embedded import EmbeddedBroker
 from workers.run import require_ready
 
 STARTUP = 60.0
-GRACE = 20.0
+GRACE = 30.0
 RESTART_WAIT = 1.0
 LOG_TAIL = 15
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +10,7 @@ from decimal import Decimal
 from typing import TypedDict
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from ulid import ULID
 
 from mirepoix.errors import InputError
@@ -18,9 +19,10 @@ from mirepoix.ledger.tables import Job, PipelineVersion, now
 from mirepoix.spec import Pipeline, dump, version
 from mirepoix.states import JobState, Lane
 
-PUBLISH_GRACE = timedelta(seconds=5)
 LONGEST_DEADLINE = 365 * 24 * 3600
 MOST_URGENT = 100
+FAST_JOBS = 20
+"""How many open jobs of one tenant travel in the fast lane."""
 
 
 class Options(TypedDict, total=False):
@@ -39,8 +41,8 @@ class Submission:
     """One job to accept.
 
     `key`: the idempotency key; the same tenant and key give the same job. `task`: the kind of work, for routes by task.
-    `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails. Of one tenant's
-    jobs those with the highest `priority` start first.
+    `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails. Of a tenant's jobs
+    that wait, those with the highest `priority` are served first.
     """
 
     input: JsonValue
@@ -67,12 +69,13 @@ class Accepted:
 
     job_id: str
     fresh: bool
+    lane: Lane
 
 
 def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Sequence[Submission]) -> list[Accepted]:
     """Write `jobs` in the transaction of `connection`; the same tenant and key give the same job.
 
-    The reconciler publishes what the producer accepted but did not publish within `PUBLISH_GRACE`.
+    The reconciler publishes what the producer accepted but did not publish.
     """
     name = version(spec)
     moment = now()
@@ -80,6 +83,7 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
     connection.execute(insert_missing(connection, PipelineVersion), [row])
     hashes = store(connection, [job.input for job in jobs])
     ids = [str(ULID()) for _ in jobs]
+    lanes = _lanes(connection, jobs)
     rows = [
         {
             "id": id_,
@@ -90,21 +94,42 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
             "state": JobState.QUEUED,
             "input_hash": hash_,
             "task": job.task,
-            "lane": Lane.FAST,
+            "lane": lane,
             "priority": job.priority,
             "max_cost": job.max_cost,
             "deadline_at": None if job.deadline is None else moment + timedelta(seconds=job.deadline),
-            "due_at": moment + PUBLISH_GRACE,
+            "due_at": moment,
+            "drives": 0,
             "created_at": moment,
         }
-        for id_, job, hash_ in zip(ids, jobs, hashes, strict=True)
+        for id_, job, hash_, lane in zip(ids, jobs, hashes, lanes, strict=True)
     ]
     if rows:
         connection.execute(insert_missing(connection, Job), rows)
-    return _who_was_first(connection, ids, jobs)
+    return _who_was_first(connection, ids, jobs, lanes)
 
 
-def _who_was_first(connection: Connection, ids: list[str], jobs: Sequence[Submission]) -> list[Accepted]:
+def fast_room(connection: Connection, tenant: str) -> int:
+    """How many more jobs of `tenant` the fast lane takes."""
+    open_ = select(Job.id).where(Job.lane == Lane.FAST, Job.tenant == tenant, Job.finished_at.is_(None))
+    there: int = connection.execute(select(func.count()).select_from(open_.limit(FAST_JOBS).subquery())).scalar_one()
+    return FAST_JOBS - there
+
+
+def _lanes(connection: Connection, jobs: Sequence[Submission]) -> list[Lane]:
+    """The fast lane for the most urgent jobs of each tenant, as far as there is room in it."""
+    room = Counter({tenant: fast_room(connection, tenant) for tenant in {job.tenant for job in jobs}})
+    lanes = [Lane.BULK] * len(jobs)
+    for index in sorted(range(len(jobs)), key=lambda index: (-jobs[index].priority, index)):
+        if room[jobs[index].tenant] > 0:
+            room[jobs[index].tenant] -= 1
+            lanes[index] = Lane.FAST
+    return lanes
+
+
+def _who_was_first(
+    connection: Connection, ids: list[str], jobs: Sequence[Submission], lanes: list[Lane]
+) -> list[Accepted]:
     keyed = {(job.tenant, job.key) for job in jobs if job.key is not None}
     earlier: dict[tuple[str, str | None], str] = {}
     for tenant in sorted({tenant for tenant, _ in keyed}):
@@ -113,4 +138,4 @@ def _who_was_first(connection: Connection, ids: list[str], jobs: Sequence[Submis
             query = select(Job.key, Job.id).where(Job.tenant == tenant, Job.key.in_(keys[start : start + 500]))
             earlier.update({(tenant, key): id_ for key, id_ in connection.execute(query)})
     firsts = [earlier.get((job.tenant, job.key), id_) for id_, job in zip(ids, jobs, strict=True)]
-    return [Accepted(first, fresh=first == id_) for first, id_ in zip(firsts, ids, strict=True)]
+    return [Accepted(first, first == id_, lane) for first, id_, lane in zip(firsts, ids, lanes, strict=True)]

@@ -93,9 +93,9 @@ class PipelineVersion(Base):
 class Job(Base):
     """One submission. `key` is the producer's idempotency key, unique per tenant.
 
-    `due_at` is when the reconciler may begin to wonder why nobody started it. `lane` says in which queues it travels,
-    `priority` which of its tenant's jobs change to the fast lane first. `max_cost` bounds what its calls may cost; at
-    `deadline_at` it fails.
+    `due_at` is since when it waits to be started, `drives` how often the reconciler has sent it again. `lane` says in
+    which queues it travels, `priority` which of its tenant's jobs change to the fast lane first. `max_cost` bounds what
+    its calls may cost; at `deadline_at` it fails.
     """
 
     __tablename__ = "jobs"
@@ -103,6 +103,7 @@ class Job(Base):
         Unique("tenant", "key"),
         Index(
             "ix_jobs_open",
+            "lane",
             "due_at",
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
@@ -141,6 +142,7 @@ class Job(Base):
     max_cost: Mapped[Decimal | None] = mapped_column("max_cost_picousd", Usd)
     deadline_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
+    drives: Mapped[int]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -150,8 +152,9 @@ class Step(Base):
     """A node of a job's pipeline at run time, unique by (job, path).
 
     It may be claimed while it is not ended, nobody holds it (`holder`) and nothing it needs is `missing`; `due_at` is
-    set exactly then, to when the reconciler should wonder about it. `feeds` are the paths of the steps that wait for
-    this one. `crashes` counts the processes that died with it in their hands. `driven`: the canvas no longer leads
+    set exactly then, to since when it waits. `drives` counts how often the reconciler has sent it again since its last
+    claim, `crashes` the processes that died with it in their hands. `lane` is its job's. `feeds` are the paths of the
+    steps that wait for this one. `driven`: the canvas no longer leads
     here, so whoever makes it ready publishes it. `epoch` rises with every claim, and when a claimed step puts steps
     below itself: what comes under an older one never wins.
     """
@@ -160,6 +163,8 @@ class Step(Base):
     __table_args__ = (
         Index(
             "ix_steps_due",
+            "provider",
+            "lane",
             "due_at",
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
@@ -177,6 +182,7 @@ class Step(Base):
     kind: Mapped[str] = mapped_column(String(10))
     parent: Mapped[str | None] = mapped_column(String(400))
     position: Mapped[int]
+    lane: Mapped[str] = mapped_column(String(4))
     state: Mapped[str] = mapped_column(String(10))
     missing: Mapped[int]
     feeds: Mapped[list[str]]

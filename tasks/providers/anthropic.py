@@ -31,9 +31,9 @@ class AnthropicAdapter:
             body["temperature"] = question.temperature
         return body
 
-    def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
+    async def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
         """Ask once. Raises ProviderError."""
-        answer = self._endpoint.post("/messages", self._headers | {"x-client-request-id": tag}, body)
+        answer = await self._endpoint.post("/messages", self._headers | {"x-client-request-id": tag}, body)
         try:
             reply = _Reply.model_validate(answer.data)
         except ValidationError as error:

@@ -39,7 +39,7 @@ class Adapter(Protocol):
     def body(self, question: Question) -> dict[str, JsonValue]:
         """The request as it will be sent; recorded, so that it can be sent again."""
 
-    def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
+    async def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
         """Send it and wait for the answer; `tag` names the step to the provider. Raises ProviderError."""
 
 

@@ -51,15 +51,12 @@ class Endpoint:
 
     def __init__(self, loop: Loop, base_url: str, *, timeout: float, connect_timeout: float) -> None:
         self.base_url = base_url
-        self._loop = loop
         self._timeout = timeout
         self._client = loop.run(_open_client(timeout, connect_timeout))
 
-    def post(self, path: str, headers: dict[str, str], body: object) -> Answer:
+    async def post(self, path: str, headers: dict[str, str], body: object) -> Answer:
         """Send `body` and wait; raises ProviderError for everything but a 2xx with a JSON object."""
-        return self._loop.run(self._post(self.base_url + path, headers, json.dumps(body).encode()))
-
-    async def _post(self, url: str, headers: dict[str, str], content: bytes) -> Answer:
+        url, content = self.base_url + path, json.dumps(body).encode()
         headers = {"content-type": "application/json", **headers}
         try:
             async with (

@@ -28,9 +28,9 @@ class OpenAIAdapter:
         }
         return body if question.temperature is None else body | {"temperature": question.temperature}
 
-    def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
+    async def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
         """Ask once. Raises ProviderError."""
-        answer = self._endpoint.post("/chat/completions", self._headers | {"x-client-request-id": tag}, body)
+        answer = await self._endpoint.post("/chat/completions", self._headers | {"x-client-request-id": tag}, body)
         try:
             reply = _Reply.model_validate(answer.data)
         except ValidationError as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -29,15 +30,17 @@ class PythonAdapter:
         """What is recorded of the request; an in-process model sees only the prompt."""
         return {"callable": question.target, "prompt": question.prompt}
 
-    def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
+    async def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
         """Call the function. Whatever it raises becomes a ProviderError; only the exception's type is told."""
         prompt = str(body["prompt"])
         future = self._pool.submit(import_callable(str(body["callable"])), prompt)
         try:
-            broken = future.exception(self._timeout)
+            async with asyncio.timeout(self._timeout):
+                await _ended(future)
         except TimeoutError as error:
             message = f"the model did not return within {self._timeout:g} s"
             raise ProviderError(message, kind=ErrorKind.TIMEOUT) from error
+        broken = future.exception()
         if broken is not None:
             raise ProviderError(f"the model raised {type(broken).__name__}", kind=ErrorKind.LOCAL) from broken
         try:
@@ -47,6 +50,13 @@ class PythonAdapter:
         said = answer if isinstance(answer, str) else json.dumps(answer)
         usage = Usage(input=estimate_tokens(prompt), output=estimate_tokens(said), estimated=True)
         return Completion(answer=answer, usage=usage, finish_reason="stop")
+
+
+async def _ended(future: Future[JsonValue]) -> None:
+    """Wait for it without raising what it raised: a SystemExit of a model must not end the loop."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    future.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
+    await ended.wait()
 
 
 def import_callable(target: str) -> LocalModel:

@@ -87,6 +87,7 @@ def begin(database: Database, spec: Pipeline, text: str = "input") -> Run:
     with database.write() as connection:
         (accepted,) = accept_jobs(connection, "test", spec, [Submission(text)])
     with database.write() as connection:
-        assert begin_job(connection, accepted.job_id) is not None
-        add_steps(connection, accepted.job_id, plan(root(spec)), MODELS)
+        job = begin_job(connection, accepted.job_id)
+        assert job is not None
+        add_steps(connection, job, plan(root(spec)), MODELS)
     return Run(database, accepted.job_id, spec)

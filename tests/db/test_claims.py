@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from db.workers import beat, bury_worker, read_beats, register_worker, retire_worker
 from mirepoix import Call, Chain, Ensemble, JobState
-from mirepoix.ledger.cancel import cancel_job
+from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
 from mirepoix.states import StepState
 from tests.db.ledger import begin
@@ -49,7 +49,7 @@ def test_an_answer_under_an_older_epoch_never_wins(database: Database) -> None:
         register_worker(connection, "slow", "slow@here.1", [])
     old = run.must_claim("first", "slow")
     with database.write() as connection:
-        assert retire_worker(connection, "slow") == 1
+        assert [back.step.path for back in retire_worker(connection, "slow")] == ["first"]
     new = run.must_claim("first", "quick")
     assert new.epoch == old.epoch + 1
     assert not run.record(old, "late").won
@@ -75,7 +75,9 @@ def test_only_a_beat_that_stood_still_is_buried(database: Database) -> None:
         assert beat(connection, "w")
         assert bury_worker(connection, "w", seen) is None
     with database.write() as connection:
-        assert bury_worker(connection, "w", seen + 1) == 1
+        taken = bury_worker(connection, "w", seen + 1)
+        assert taken is not None
+        assert [(back.step.path, back.crashes) for back in taken] == [("first", 1)]
         assert read_beats(connection) == {}
         assert bury_worker(connection, "w", seen + 1) is None
         assert not beat(connection, "w")

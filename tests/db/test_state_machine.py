@@ -21,7 +21,7 @@ from db.answers import answer_step, fail_step, spawn_steps
 from db.steps import Claim
 from db.workers import retire_worker
 from mirepoix import Cascade, JobState, Route
-from mirepoix.ledger.cancel import cancel_job
+from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
 from mirepoix.paths import child, find
 from mirepoix.spec import Pipeline

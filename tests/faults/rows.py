@@ -33,9 +33,9 @@ def nothing(_: Round) -> None:
 def kill_worker_twice(row: Round) -> None:
     """SIGKILL the workers of the providers in the midst of their calls, and the next ones when they are at work."""
     for _ in range(2):
-        for name in ("providers", "local"):
+        for name in ("openai", "local"):
             row.stack.kill_worker(name)
-        row.stack.start_workers("providers", "local")
+        row.stack.start_workers("openai", "local")
         time.sleep(0.5)
 
 
@@ -171,7 +171,7 @@ def a_wrong_clock(row: Round) -> Iterator[None]:
     """Add an orchestrator that lives five minutes in the future, and providers' workers five minutes in the past."""
     stack = row.stack
     row.skewed = True
-    extra = {"tomorrow": (("orchestrate",), SKEW), "yesterday": (("openai", "anthropic"), -SKEW)}
+    extra = {"tomorrow": ("orchestrate", SKEW), "yesterday": ("openai", -SKEW)}
     for name, (serves, seconds) in extra.items():
         stack.spawn_worker(name, serves, **faketime(seconds))
     for name in extra:

@@ -21,8 +21,7 @@ from workers.stack import free_port
 
 LEASE = 2
 CONFIG = Path(__file__).parent / "mirepoix.yaml"
-WORKERS = {"orchestrate": ("orchestrate",), "providers": ("openai", "anthropic"), "local": ("local",)}
-"""The worker processes, by the name that their log goes by, and whom they serve."""
+WORKERS = ("orchestrate", "openai", "local")
 STACKS = ("valkey-sqlite", "rabbitmq-postgres")
 
 
@@ -46,11 +45,11 @@ class Stack:
         for name in names:
             self.world.until(partial(self.is_alive, name), f"worker {name} to start")
 
-    def spawn_worker(self, name: str, serves: tuple[str, ...] = (), **environ: str) -> None:
+    def spawn_worker(self, name: str, serves: str | None = None, **environ: str) -> None:
         """Start one worker process and do not wait for it."""
         module = "tests.faults.worker" if self.broken else "cli"
         wanted = {"FAULTS": " ".join(self.broken), **environ}
-        self.world.start(name, "worker", *(serves or WORKERS[name]), module=module, environ=wanted)
+        self.world.start(name, "worker", serves or name, module=module, environ=wanted)
 
     def is_alive(self, name: str) -> bool:
         """Whether the worker consumes its queues."""
@@ -142,9 +141,7 @@ def _latency(world: World, home: Path) -> tuple[str, ...]:
     if "--scenario" not in world.run("emulator", "--help").stdout:
         return ("--time-scale", "0.25")
     file = home / "scenario.yaml"
-    models = "".join(
-        f"  {name}: {{skill: 9, guess: 1}}\n" for name in ("gpt-6-luna", "gpt-5.4-mini", "claude-haiku-4-5")
-    )
+    models = "".join(f"  {name}: {{skill: 9, guess: 1}}\n" for name in ("gpt-6-luna", "gpt-5.4-mini", "gpt-6-sol"))
     file.write_text(f"latency: {{min: 0.05, max: 0.3}}\nmodels:\n{models}")
     return ("--scenario", str(file))
 

@@ -13,12 +13,13 @@ from mirepoix.paths import root
 from mirepoix.planned import PlannedStep
 from mirepoix.queues import CALL, GO_ON
 from mirepoix.spec import Pipeline
+from mirepoix.states import Lane
 from pipelines.canvas import WINDOW, Canvas
 from pipelines.plan import first_steps, plan
 from tests.specs import MODELS, pipelines
 
 APP = Celery("test", set_as_current=False)
-CANVAS = Canvas(APP, "01JOB", MODELS.__getitem__)
+CANVAS = Canvas(APP, "01JOB", Lane.FAST, MODELS.__getitem__)
 
 
 def leaves(signature: Signature[Any]) -> Iterator[Signature[Any]]:

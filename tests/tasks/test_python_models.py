@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -49,7 +50,7 @@ def leave(prompt: str) -> str:
 def ask(adapter: PythonAdapter, name: str, prompt: str = "two words") -> JsonValue:
     """Send one prompt to a function of this module."""
     question = Question(target=f"{HERE}:{name}", prompt=prompt, system=None, max_tokens=10, temperature=None)
-    return adapter.send(adapter.body(question), "01JOB/$").answer
+    return asyncio.run(adapter.send(adapter.body(question), "01JOB/$")).answer
 
 
 @pytest.fixture

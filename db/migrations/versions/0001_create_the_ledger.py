@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("max_cost_picousd", sa.BigInteger(), nullable=True),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("drives", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -110,7 +111,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_jobs_open",
-            ["due_at"],
+            ["lane", "due_at"],
             unique=False,
             sqlite_where=sa.text("due_at IS NOT NULL"),
             postgresql_where=sa.text("due_at IS NOT NULL"),
@@ -181,6 +182,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("parent", sa.String(length=400), nullable=True),
         sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("lane", sa.String(length=4), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("missing", sa.Integer(), nullable=False),
         sa.Column("feeds", sa.JSON(), nullable=False),
@@ -207,7 +209,7 @@ def upgrade() -> None:
     with op.batch_alter_table("steps", schema=None) as batch_op:
         batch_op.create_index(
             "ix_steps_due",
-            ["due_at"],
+            ["provider", "lane", "due_at"],
             unique=False,
             sqlite_where=sa.text("due_at IS NOT NULL"),
             postgresql_where=sa.text("due_at IS NOT NULL"),

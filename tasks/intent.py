@@ -1,0 +1,146 @@
+"""What is about to be asked: the claimed step, the request, and the attempt written down before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from pydantic import JsonValue
+from sqlalchemy import Connection
+
+from db.answers import Progress, fail_step, holds
+from db.attempts import Asked, open_attempt
+from db.budgets import NOTHING, Room, reserve
+from db.steps import Claim, claim_step
+from mirepoix.config import Model
+from mirepoix.errors import BudgetExceeded, PipelineError, StepFailed
+from mirepoix.ledger.ending import stop_job
+from mirepoix.paths import find
+from mirepoix.prices import Usage, cost
+from mirepoix.spec import Call
+from mirepoix.states import ErrorKind
+from tasks.flights import Flight
+from tasks.follow import follow
+from tasks.house import House
+from tasks.limits import most_tokens
+from tasks.providers.base import Question
+from tasks.questions import build_question
+
+FIRST_LOOK, LONGEST_LOOK = 0.1, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A claimed call. `tokens` is what it may use at the most, `timeout` the seconds that an attempt may take."""
+
+    claim: Claim
+    key: str
+    model: Model
+    body: dict[str, JsonValue]
+    tokens: int
+    most_cost: Decimal
+    timeout: float
+    attempt_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Stopped:
+    """The step, or its whole job, was failed instead: why, and what follows from it."""
+
+    reason: str
+    progress: Progress
+
+
+class _NoRoomYet(Exception):
+    """The budget may have room once the calls in flight have told what they cost; rolls the transaction back."""
+
+
+def claim_call(house: House, flight: Flight, job_id: str, path: str) -> Intent | None:
+    """Claim the step, build its request, set its cost aside and open its first attempt, in one transaction.
+
+    None when there is nothing to claim. Waits for the budget while other calls hold it reserved. Raises StepFailed when
+    the prompt cannot be built or the budget is spent, after writing that down, and GivenUp.
+    """
+
+    def prepare(connection: Connection) -> Intent | _Stopped | None:
+        claim = claim_step(connection, job_id, path, house.worker_id)
+        return None if claim is None else _prepare(house, connection, claim)
+
+    return _when_there_is_room(house, flight, prepare)
+
+
+def open_again(house: House, flight: Flight, intent: Intent) -> Intent | None:
+    """Open the next attempt; None when the step is no longer ours. Waits and raises as `claim_call`."""
+
+    def prepare(connection: Connection) -> Intent | _Stopped | None:
+        return _open(house, connection, intent) if holds(connection, intent.claim) else None
+
+    return _when_there_is_room(house, flight, prepare)
+
+
+def _when_there_is_room(
+    house: House, flight: Flight, prepare: Callable[[Connection], Intent | _Stopped | None]
+) -> Intent | None:
+    wait = FIRST_LOOK
+    while True:
+        try:
+            with house.database.write() as connection:
+                outcome = prepare(connection)
+        except _NoRoomYet:
+            flight.wait(wait)
+            wait = min(2 * wait, LONGEST_LOOK)
+            continue
+        if isinstance(outcome, _Stopped):
+            follow(house, flight.job_id, outcome.progress)
+            raise StepFailed(outcome.reason)
+        return outcome
+
+
+def _prepare(house: House, connection: Connection, claim: Claim) -> Intent | _Stopped:
+    try:
+        intent = _build(house, connection, claim)
+    except PipelineError as error:
+        return _Stopped(str(error), fail_step(connection, claim, ErrorKind.TEMPLATE, str(error)))
+    return _open(house, connection, intent)
+
+
+def _build(house: House, connection: Connection, claim: Claim) -> Intent:
+    key = claim.model or ""
+    if key not in house.config.models:
+        raise PipelineError(f"model {key!r} is not configured on this worker.")
+    model = house.config.models[key]
+    provider = house.config.providers[model.provider]
+    place = find(house.spec(connection, claim.job.version), claim.path)
+    question = build_question(connection, claim, place, model)
+    patience = place.node.timeout if isinstance(place.node, Call) and place.node.timeout else provider.timeout
+    return Intent(
+        claim=claim,
+        key=key,
+        model=model,
+        body=house.adapter(model.provider).body(question),
+        tokens=most_tokens(question),
+        most_cost=_most_cost(house, claim, model, question),
+        timeout=min(patience, provider.timeout),
+    )
+
+
+def _most_cost(house: House, claim: Claim, model: Model, question: Question) -> Decimal:
+    """What the call may cost at the most, roughly; 0 where no budget asks."""
+    if claim.job.max_cost is None and house.config.daily_cap(claim.job.tenant) is None:
+        return NOTHING
+    usage = Usage(input=most_tokens(question) - question.max_tokens, output=question.max_tokens)
+    return cost(model, house.config.providers[model.provider].api, usage)
+
+
+def _open(house: House, connection: Connection, intent: Intent) -> Intent | _Stopped:
+    job = intent.claim.job
+    try:
+        room = reserve(connection, job, intent.most_cost, house.config.daily_cap(job.tenant))
+    except BudgetExceeded as error:
+        ended = stop_job(connection, job.id, ErrorKind.BUDGET, str(error))
+        return _Stopped(str(error), Progress(won=ended, job_ended=ended))
+    if room is Room.LATER:
+        raise _NoRoomYet
+    asked = Asked(intent.model.provider, intent.key, intent.model.name, intent.body, intent.most_cost)
+    return replace(intent, attempt_id=open_attempt(connection, intent.claim, asked))
