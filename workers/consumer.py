@@ -28,7 +28,7 @@ class Consumer(CeleryConsumer):
         gone, and the AttributeError that follows ends the worker. So the channel is closed to its end before.
         """
         lost = self.connection
-        channel = lost._default_channel if lost else None  # noqa: SLF001  # `default_channel` would connect anew
+        channel = getattr(lost, "_default_channel", None)  # `default_channel` would connect anew
         if lost is not None and channel is not None:
             for _ in range(2):
                 lost.maybe_close_channel(channel)

@@ -29,7 +29,9 @@ def main() -> int:
     results = list[Result]()
     for stack in options.stack.split(","):
         print(f"\n{header()}", flush=True)
-        with open_stack(stack) as running:
+        with open_stack(stack, keep=options.keep) as running:
+            if options.keep:
+                print(f"everything is kept in {running.world.settings.home}")
             if options.without:
                 running.restart_workers(frozenset({f"without-{options.without}"}))
             for result in _run(running, chosen, options, began):
@@ -61,6 +63,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seed", default="1", help="the seed of the load and, in a soak, of the choice of rows")
     parser.add_argument("--minutes", type=float, help="soak: random rows for as long as this")
     parser.add_argument("--without", choices=("reconciler", "claim"), help="break the house, to see the matrix see it")
+    parser.add_argument("--keep", action="store_true", help="keep the ledger, the bill and all logs")
     return parser.parse_args()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -79,10 +80,12 @@ class Stack:
 
 
 @contextmanager
-def open_stack(name: str) -> Iterator[Stack]:
-    """Start the servers, the emulator and all workers; leave nothing behind."""
+def open_stack(name: str, *, keep: bool = False) -> Iterator[Stack]:
+    """Start the servers, the emulator and all workers; leave nothing behind, unless the folder is to be kept."""
     with ExitStack() as exits:
-        home = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="mirepoix-faults-")))
+        home = Path(tempfile.mkdtemp(prefix="mirepoix-faults-"))
+        if not keep:
+            exits.callback(shutil.rmtree, home, ignore_errors=True)
         home.chmod(0o755)  # PostgreSQL's user must reach its folder
         _require(name)
         broker, beside, database = _services(name, home)
