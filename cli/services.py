@@ -95,20 +95,27 @@ def emulator(
     time_scale: Annotated[float, typer.Option(min=0, help="Multiplies all latencies; 0: no waiting.")] = 1.0,
     answers: Annotated[list[Path] | None, typer.Option(help="Questions that the models know (JSONL).")] = None,
     bill: Annotated[Path | None, typer.Option(help="Keep the bill in this SQLite file.")] = None,
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file of faults, latency, rate_limits and models to play (docs/emulator.md)."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run the provider emulator: OpenAI's and Anthropic's wire formats, with the models and prices of mirepoix.yaml."""
     from emulator import EmulatorSettings, serve
     from emulator.profiles import profiles_for
+    from emulator.scenario import Scenario, load_scenario
     from workers.stack import free_port
 
     settings = context.settings()
     models = profiles_for(context.config(settings))
     known = tuple(answers) if answers is not None else examples("questions.jsonl")
+    played = Scenario() if scenario is None else load_scenario(scenario)
+    emulated = EmulatorSettings(seed, time_scale, known, bill, models, scenario=played)
     chosen = port or free_port()
     if json:
         screen.print_json({"emulator_url": f"http://{host}:{chosen}"})
-    serve(EmulatorSettings(seed, time_scale, known, bill, models), host, chosen)
+    serve(emulated, host, chosen)
 
 
 def examples(name: str) -> tuple[Path, ...]:

@@ -55,6 +55,6 @@ def _most_urgent(connection: Connection, tenant: str, room: int) -> list[str]:
 def _promote(connection: Connection, job_id: str) -> Promoted:
     query = update(Job).where(Job.id == job_id).values(lane=Lane.FAST).returning(Job.state)
     state = connection.execute(query).scalar_one()
-    connection.execute(update(Step).where(Step.job_id == job_id, Step.due_at.is_not(None)).values(lane=Lane.FAST))
+    connection.execute(update(Step).where(Step.job_id == job_id, Step.finished_at.is_(None)).values(lane=Lane.FAST))
     steps = tuple(take_steps_of(connection, job_id)) if state == JobState.RUNNING else ()
     return Promoted(job_id, state == JobState.QUEUED, steps)

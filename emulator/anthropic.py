@@ -3,9 +3,10 @@ SDK's types and recorded traffic show it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from emulator.anthropic_errors import AnthropicErrors
 from emulator.anthropic_request import (
     VERSIONS,
     MessagesRequest,
@@ -16,8 +17,10 @@ from emulator.anthropic_request import (
 from emulator.closed_schema import objects_in
 from emulator.content import text_of
 from emulator.ids import new_id
+from emulator.limits import Level
 from emulator.profiles import WireApi
 from emulator.tokens import Ending
+from emulator.waits import rfc3339
 from emulator.wire import ApiError, Ask, Json, JsonWish, Message, Reply
 
 ORGANIZATION = "00000000-0000-4000-8000-000000000000"
@@ -25,10 +28,11 @@ ORGANIZATION = "00000000-0000-4000-8000-000000000000"
 _STOP_REASONS = {Ending.DONE: "end_turn", Ending.STOP_SEQUENCE: "stop_sequence", Ending.LENGTH: "max_tokens"}
 
 
-class AnthropicMessages:
+class AnthropicMessages(AnthropicErrors):
     """Reads messages requests and writes their answers and errors."""
 
     api: WireApi = "anthropic"
+    content_key = "content"
 
     def key(self, headers: Mapping[str, str]) -> str | None:
         """`x-api-key`, which wins, or what follows `Bearer` in the Authorization header."""
@@ -83,9 +87,10 @@ class AnthropicMessages:
 
     def write_error(self, error: ApiError, request_id: str) -> Json:
         """The error object, with the id that the header tells too."""
+        details = {} if error.code is None else {"details": {"error_code": error.code}}
         return {
             "type": "error",
-            "error": {"type": error.kind, "message": error.message},
+            "error": {"type": error.kind, "message": error.message, **details},
             "request_id": request_id,
         }
 
@@ -97,33 +102,14 @@ class AnthropicMessages:
         """The headers of every answer of the API itself."""
         return {"request-id": request_id, "anthropic-organization-id": ORGANIZATION}
 
-    def no_key(self) -> ApiError:
-        """No API key was sent."""
-        return ApiError(401, "authentication_error", "x-api-key header is required")
-
-    def wrong_key(self, key: str) -> ApiError:
-        """The API key is not accepted."""
-        return ApiError(401, "authentication_error", "invalid x-api-key")
-
-    def too_large(self, limit: int) -> ApiError:
-        """The body is larger than `limit` bytes."""
-        return ApiError(413, "request_too_large", "Request exceeds the maximum size")
-
-    def not_json(self, reason: str) -> ApiError:
-        """The body is not JSON, for this reason."""
-        return invalid(f"The request body is not valid JSON: {reason}")
-
-    def unknown_model(self, name: str) -> ApiError:
-        """No model goes by that name."""
-        return ApiError(404, "not_found_error", f"model: {name}")
-
-    def bad_schema(self, name: str, reason: str) -> ApiError:
-        """The schema at `name` in the request cannot be used."""
-        return invalid(f"{name}: {reason}")
-
-    def unknown_url(self, status: int, method: str, path: str) -> ApiError:
-        """No endpoint is at this path, or none that takes this method."""
-        return ApiError(status, "not_found_error", "Not Found")
+    def rate_headers(self, levels: Iterable[Level]) -> dict[str, str]:
+        """How much is left of each limit."""
+        headers: dict[str, str] = {}
+        for level in levels:
+            headers[f"anthropic-ratelimit-{level.unit}-limit"] = str(level.limit)
+            headers[f"anthropic-ratelimit-{level.unit}-remaining"] = str(level.remaining)
+            headers[f"anthropic-ratelimit-{level.unit}-reset"] = rfc3339(level.reset)
+        return headers
 
 
 def _messages(request: MessagesRequest) -> tuple[Message, ...]:

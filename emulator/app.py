@@ -1,9 +1,10 @@
-"""The emulator as a web application: the providers' endpoints, and the bill."""
+"""The emulator as a web application: the providers' endpoints, and its own."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,8 +15,11 @@ from starlette.routing import Route
 from emulator.answers import Answerer
 from emulator.anthropic import AnthropicMessages
 from emulator.bill import Bill
+from emulator.control import Control
 from emulator.draws import Attempts
 from emulator.endpoint import Emulator, Endpoint, check_key
+from emulator.faults import Faults
+from emulator.limits import RateLimiter
 from emulator.openai import OpenAIChat, list_models
 from emulator.questions import load_questions
 from emulator.settings import EmulatorSettings
@@ -23,10 +27,19 @@ from emulator.wire import ApiError, Wire
 
 
 def create_app(settings: EmulatorSettings) -> Starlette:
-    """The application; raises ConfigError where the answers or the bill cannot be opened."""
+    """The application; raises ConfigError where the answers, the bill or the scenario cannot be used."""
+    scenario = settings.scenario
+    settings = replace(settings, models=scenario.play(settings.models))
     answerer = Answerer(load_questions(settings.answers), settings.seed, settings.error_correlation)
-    emulator = Emulator(settings, answerer, Bill(settings.bill), Attempts())
-    pages = _Pages(emulator)
+    emulator = Emulator(
+        settings,
+        answerer,
+        Bill(settings.bill),
+        Attempts(),
+        Faults(scenario.faults, settings.seed),
+        RateLimiter(scenario.rate_limits),
+    )
+    control = Control(emulator)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -37,41 +50,29 @@ def create_app(settings: EmulatorSettings) -> Starlette:
         routes=[
             Route("/v1/chat/completions", Endpoint(OpenAIChat(), emulator).respond, methods=["POST"]),
             Route("/v1/messages", Endpoint(AnthropicMessages(), emulator).respond, methods=["POST"]),
-            Route("/v1/models", pages.models),
-            Route("/_bill", pages.bill),
-            Route("/_health", pages.health),
+            Route("/v1/models", _Models(settings).respond),
+            Route("/__emu/faults", control.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/_bill", control.bill),
+            Route("/_health", control.health),
         ],
         exception_handlers={HTTPException: _unknown_url},
         lifespan=lifespan,
     )
 
 
-class _Pages:
-    """What is asked with GET; none of it is on the bill."""
+class _Models:
+    """OpenAI's list of models."""
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
+    def __init__(self, settings: EmulatorSettings) -> None:
+        self._settings = settings
 
-    async def models(self, request: Request) -> Response:
-        """OpenAI's list of models."""
-        wire, settings = OpenAIChat(), self._emulator.settings
+    async def respond(self, request: Request) -> Response:
+        wire, settings = OpenAIChat(), self._settings
         try:
             check_key(wire, wire.key(request.headers), settings)
         except ApiError as error:
             return _refuse(wire, error)
         return JSONResponse(list_models(settings.models.values()), headers=wire.headers(wire.request_id(), 0))
-
-    async def bill(self, request: Request) -> Response:
-        """The totals of the bill, or with `?rows=1` its rows, those of one `tag` if given."""
-        if request.query_params.get("rows") == "1":
-            return JSONResponse({"rows": await self._emulator.bill.rows(request.query_params.get("tag"))})
-        total = await self._emulator.bill.total()
-        return JSONResponse(total.as_json())
-
-    async def health(self, _: Request) -> Response:
-        """That the emulator is there, and what it was started with."""
-        settings = self._emulator.settings
-        return JSONResponse({"status": "ok", "seed": settings.seed, "models": sorted(settings.models)})
 
 
 async def _unknown_url(request: Request, error: Exception) -> Response:

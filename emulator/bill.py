@@ -17,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from emulator.bill_query import BillQuery
 from mirepoix.errors import ConfigError
 
 _SCHEMA = """
@@ -41,6 +42,7 @@ CREATE TABLE IF NOT EXISTS bill (
     latency REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS bill_tag ON bill (tag);
+CREATE INDEX IF NOT EXISTS bill_time ON bill (time);
 CREATE TRIGGER IF NOT EXISTS bill_no_update BEFORE UPDATE ON bill
     BEGIN SELECT RAISE(ABORT, 'the bill only grows'); END;
 CREATE TRIGGER IF NOT EXISTS bill_no_delete BEFORE DELETE ON bill
@@ -56,8 +58,8 @@ class Entry:
 
     `time` is when, in UTC (ISO 8601); `key_hash` the first 16 hex digits of the SHA-256 of the API key; `tag`
     the header X-Client-Request-Id; `prompt_hash` the SHA-256 of the canonical body; `attempt` how often the
-    same key had sent it before since the server started; `outcome` is `ok`, `client_gone` or the provider's
-    name of the error; `latency` the seconds that the model took, before any time scale.
+    same key had sent it before since the server started; `outcome` is `ok`, `client_gone`, the fault that struck, or
+    the provider's name of the error; `latency` the seconds that the model took, before any time scale.
     """
 
     time: str
@@ -102,8 +104,8 @@ class Total:
 
 _COLUMNS = tuple(column.name for column in fields(Entry))
 _INSERT = f"INSERT INTO bill ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-_TOKENS = "SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0) FROM bill"
-_COSTS = "SELECT tag, cost_usd, count(*), sum(billed) FROM bill GROUP BY tag, cost_usd ORDER BY tag"
+_TOKENS = "SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0) FROM bill {}"
+_COSTS = "SELECT tag, cost_usd, count(*), sum(billed) FROM bill {} GROUP BY tag, cost_usd ORDER BY tag"
 
 
 class Bill:
@@ -129,13 +131,13 @@ class Bill:
         # Shielded: one client that goes away must not cancel the commit of the others.
         await asyncio.shield(self._group.committed)
 
-    async def total(self) -> Total:
-        """The sums over all rows."""
-        return await self._run(self._read_total)
+    async def total(self, query: BillQuery) -> Total:
+        """The sums over the rows that fit."""
+        return await self._run(lambda: self._read_total(query))
 
-    async def rows(self, tag: str | None = None) -> list[dict[str, Any]]:
-        """All rows in the order of their commit, or those of one tag."""
-        return await self._run(lambda: self._read_rows(tag))
+    async def rows(self, query: BillQuery) -> list[dict[str, Any]]:
+        """The rows that fit, in the order of their commit."""
+        return await self._run(lambda: self._read_rows(query))
 
     async def close(self) -> None:
         """Write what is waiting, then close."""
@@ -155,20 +157,21 @@ class Bill:
         with self._connection:
             self._connection.executemany(_INSERT, [astuple(entry) for entry in entries])
 
-    def _read_total(self) -> Total:
-        calls, input_tokens, output_tokens = self._connection.execute(_TOKENS).fetchone()
+    def _read_total(self, query: BillQuery) -> Total:
+        where, values = query.where()
+        calls, input_tokens, output_tokens = self._connection.execute(_TOKENS.format(where), values).fetchone()
         billed: Counter[str | None] = Counter()
         spent: defaultdict[str | None, Decimal] = defaultdict(Decimal)
         # Summed here: SQLite's own sum would take the decimal strings through binary floats.
-        for tag, cost, count, paid in self._connection.execute(_COSTS):
+        for tag, cost, count, paid in self._connection.execute(_COSTS.format(where), values):
             billed[tag] += paid
             spent[tag] += Decimal(cost) * count
         by_tag = {tag: TagTotal(billed[tag], usd(cost)) for tag, cost in spent.items() if tag is not None}
         return Total(calls, billed.total(), input_tokens, output_tokens, usd(sum(spent.values(), Decimal(0))), by_tag)
 
-    def _read_rows(self, tag: str | None) -> list[dict[str, Any]]:
-        where, values = ("WHERE tag = ?", (tag,)) if tag is not None else ("", ())
-        found = self._connection.execute(f"SELECT * FROM bill {where} ORDER BY seq", values)
+    def _read_rows(self, query: BillQuery) -> list[dict[str, Any]]:
+        where, values = query.where()
+        found = self._connection.execute(f"SELECT * FROM bill {where} ORDER BY seq LIMIT ?", [*values, query.limit])
         names = [column[0] for column in found.description]
         return [{**dict(zip(names, row, strict=True)), "billed": bool(row[names.index("billed")])} for row in found]
 

@@ -8,17 +8,38 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from emulator.draws import normal
 from emulator.profiles import ModelProfile
+from mirepoix.strict import Strict
 
 TAIL_CHANCE = 0.01
 TAIL_FACTOR = 5.0
 SPEED_SIGMA = 0.1
 
 
-def draw_latency(profile: ModelProfile, output_tokens: int, draws: random.Random) -> float:
-    """Seconds until a whole answer of `output_tokens` has been generated."""
+class LatencyRange(Strict):
+    """Latencies that are anything from `min` to `max` seconds, whatever the model and the length of its answer."""
+
+    min: float = Field(ge=0)
+    max: float = Field(ge=0, le=86_400)
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min, {self.min:g}, is above max, {self.max:g}.")
+        return self
+
+
+def draw_latency(
+    profile: ModelProfile, output_tokens: int, draws: random.Random, within: LatencyRange | None = None
+) -> float:
+    """Seconds until a whole answer of `output_tokens` has been generated; uniform where a range is given."""
+    if within is not None:
+        return within.min + (within.max - within.min) * draws.random()
     first = profile.ttft_median * math.exp(profile.ttft_sigma * normal(draws))
     if draws.random() < TAIL_CHANCE:
         first *= TAIL_FACTOR

@@ -10,9 +10,12 @@ from typing import Any
 from emulator.closed_schema import objects_in
 from emulator.content import text_of
 from emulator.ids import new_id
+from emulator.limits import Level
+from emulator.openai_errors import OpenAIErrors
 from emulator.openai_request import INVALID_REQUEST, ChatMessage, ChatRequest, JsonSchema, read_chat_request
 from emulator.profiles import ModelProfile, WireApi
 from emulator.tokens import Ending
+from emulator.waits import go_duration
 from emulator.wire import ApiError, Ask, Json, JsonWish, Message, Reply
 
 VERSION = "2020-10-01"
@@ -20,24 +23,13 @@ RELEASED = 1_767_225_600  # 2026-01-01: when every model here was created
 ANY_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 
 _FINISH_REASONS = {Ending.DONE: "stop", Ending.STOP_SEQUENCE: "stop", Ending.LENGTH: "length"}
-_NO_KEY = (
-    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
-    "auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're "
-    "accessing the API from your browser and are prompted for a username and password. You can obtain an API "
-    "key from https://platform.openai.com/account/api-keys."
-)
-_NOT_JSON = (
-    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
-    "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you "
-    "have trouble figuring out how to fix this, please contact us through our help center at "
-    "help.openai.com.)"
-)
 
 
-class OpenAIChat:
+class OpenAIChat(OpenAIErrors):
     """Reads chat completion requests and writes their answers and errors."""
 
     api: WireApi = "openai"
+    content_key = "choices"
 
     def key(self, headers: Mapping[str, str]) -> str | None:
         """What follows `Bearer` in the Authorization header."""
@@ -94,37 +86,14 @@ class OpenAIChat:
             "openai-organization": "mirepoix-emulator",
         }
 
-    def no_key(self) -> ApiError:
-        """No API key was sent."""
-        return ApiError(401, INVALID_REQUEST, _NO_KEY)
-
-    def wrong_key(self, key: str) -> ApiError:
-        """The API key is not accepted; all but its ends is masked."""
-        shown = f"{key[:8]}{'*' * (len(key) - 12)}{key[-4:]}" if len(key) > 12 else "*" * len(key)
-        text = f"Incorrect API key provided: {shown}. You can find your API key at https://platform.openai.com/account/api-keys."
-        return ApiError(401, INVALID_REQUEST, text, code="invalid_api_key")
-
-    def too_large(self, limit: int) -> ApiError:
-        """The body is larger than `limit` bytes."""
-        return ApiError(413, INVALID_REQUEST, f"Maximum content size limit ({limit}) exceeded.")
-
-    def not_json(self, reason: str) -> ApiError:
-        """The body is not JSON; the API does not say why."""
-        return ApiError(400, INVALID_REQUEST, _NOT_JSON)
-
-    def unknown_model(self, name: str) -> ApiError:
-        """No model goes by that name."""
-        text = f"The model `{name}` does not exist or you do not have access to it."
-        return ApiError(404, INVALID_REQUEST, text, code="model_not_found")
-
-    def bad_schema(self, name: str, reason: str) -> ApiError:
-        """The schema called `name` in `response_format` cannot be used."""
-        text = f"Invalid schema for response_format '{name}': {reason}"
-        return ApiError(400, INVALID_REQUEST, text, param="response_format")
-
-    def unknown_url(self, status: int, method: str, path: str) -> ApiError:
-        """No endpoint is at this path, or none that takes this method."""
-        return ApiError(status, INVALID_REQUEST, f"Invalid URL ({method} {path})")
+    def rate_headers(self, levels: Iterable[Level]) -> dict[str, str]:
+        """How much is left of each limit."""
+        headers: dict[str, str] = {}
+        for level in levels:
+            headers[f"x-ratelimit-limit-{level.unit}"] = str(level.limit)
+            headers[f"x-ratelimit-remaining-{level.unit}"] = str(level.remaining)
+            headers[f"x-ratelimit-reset-{level.unit}"] = go_duration(level.reset)
+        return headers
 
 
 def list_models(profiles: Iterable[ModelProfile]) -> Json:

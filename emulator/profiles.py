@@ -31,7 +31,8 @@ class ModelProfile:
 
     `skill` is on the scale of the questions' difficulty; `guess` is the chance to be right on a hopeless
     question; `ttft_median` is in seconds; `confidence_auroc` is how well its own confidence tells its right
-    answers from its wrong ones (0.5: not at all, 1: always).
+    answers from its wrong ones (0.5: not at all, 1: always). A `steady` model says the same, and takes as long, however
+    often it is sent the same request.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ModelProfile:
     ttft_sigma: float = 0.45
     tokens_per_second: float = 100.0
     confidence_auroc: float = 0.75
+    steady: bool = False
 
     def cost(self, input_tokens: int, output_tokens: int) -> Decimal:
         """USD, exact: tokens times the price per million."""

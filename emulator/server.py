@@ -16,6 +16,7 @@ from typing import Self
 import uvicorn
 
 from emulator.app import create_app
+from emulator.resets import ResettableHttp
 from emulator.settings import EmulatorSettings
 from mirepoix.errors import ConfigError, MirepoixError
 
@@ -36,7 +37,7 @@ def serve(settings: EmulatorSettings, host: str = "127.0.0.1", port: int = 0, *,
         _write_atomically(port_file, str(listener.getsockname()[1]))
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=ResettableHttp,
         ws="none",
         log_config=None,
         access_log=False,

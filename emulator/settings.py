@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.profiles import DEFAULT_PROFILES, ModelProfile
+from emulator.scenario import Scenario
 from mirepoix.errors import ConfigError
 
 
@@ -17,8 +18,8 @@ class EmulatorSettings:
     `time_scale` multiplies every latency (0: no waiting). `answers` are JSONL files of known questions
     (`emulator.questions`). `bill` is the SQLite file of the bill; None keeps it in memory. `models` are known
     by wire name. `require_key`, when given, is the only API key accepted. `error_correlation` (0..1) is how
-    much the models stumble over the same questions (`emulator.skill`). Raises ConfigError for a number out of
-    its range.
+    much the models stumble over the same questions (`emulator.skill`). `scenario` is what goes wrong and what
+    else is unlike every day (`emulator.scenario`). Raises ConfigError for a number out of its range.
     """
 
     seed: int = 0
@@ -28,6 +29,7 @@ class EmulatorSettings:
     models: Mapping[str, ModelProfile] = field(default_factory=lambda: dict(DEFAULT_PROFILES))
     require_key: str | None = None
     error_correlation: float = 0.6
+    scenario: Scenario = field(default_factory=Scenario)
 
     def __post_init__(self) -> None:
         if self.time_scale < 0:

@@ -42,8 +42,10 @@ def try_question(
 ) -> Outcome:
     """Let the model try: `shared` is the luck all models have with this question, `own` this request's."""
     luck = rho * normal(shared) + math.sqrt(1 - rho * rho) * normal(own)
-    chance = min(max(chance_of_right(profile, difficulty), _SURE), 1 - _SURE)
-    return Outcome(margin=STANDARD_NORMAL.inv_cdf(chance) - luck)
+    chance = chance_of_right(profile, difficulty)
+    margin = STANDARD_NORMAL.inv_cdf(min(max(chance, _SURE), 1 - _SURE)) - luck
+    # Certain means always: once in a million is too often for a test that counts on it.
+    return Outcome(margin=max(margin, _SURE) if chance >= 1 else margin)
 
 
 def stated_confidence(profile: ModelProfile, outcome: Outcome, draws: random.Random) -> float:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from emulator.limits import Excess, Level
 from emulator.profiles import WireApi
 from emulator.tokens import Ended
 
@@ -14,10 +15,20 @@ Json = Any
 
 
 class ApiError(Exception):
-    """A refusal in a provider's words: HTTP `status`, the provider's `kind`, OpenAI's `param` and `code`."""
+    """A refusal in a provider's words: HTTP `status`, the provider's `kind` and `code`, OpenAI's `param`.
+
+    `headers` are those that only this answer has.
+    """
 
     def __init__(
-        self, status: int, kind: str, message: str, *, param: str | None = None, code: str | None = None
+        self,
+        status: int,
+        kind: str,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -25,11 +36,12 @@ class ApiError(Exception):
         self.message = message
         self.param = param
         self.code = code
+        self.headers = dict(headers or {})
 
     @property
     def outcome(self) -> str:
         """What the bill calls it: the most telling of the provider's names for it."""
-        return self.code or self.kind
+        return str(self.code or self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,10 @@ class Wire(Protocol):
     def api(self) -> WireApi:
         """The name of the format in profiles and on the bill."""
 
+    @property
+    def content_key(self) -> str:
+        """Where in an answer its texts stand."""
+
     def key(self, headers: Mapping[str, str]) -> str | None:
         """The API key sent, or None."""
 
@@ -97,6 +113,12 @@ class Wire(Protocol):
 
     def headers(self, request_id: str, seconds: float) -> dict[str, str]:
         """The provider's own headers of an answer that took `seconds`."""
+
+    def rate_headers(self, levels: Iterable[Level]) -> dict[str, str]:
+        """How much is left of each limit."""
+
+    def wait_headers(self, seconds: float, *, as_date: bool = False) -> dict[str, str]:
+        """The headers of an error that ask the client to come back in `seconds`."""
 
     def no_key(self) -> ApiError:
         """No API key was sent."""
@@ -118,3 +140,12 @@ class Wire(Protocol):
 
     def unknown_url(self, status: int, method: str, path: str) -> ApiError:
         """No endpoint is at this path (404), or none that takes this method (405)."""
+
+    def failure(self, status: int, model: str) -> ApiError:
+        """The error of that status, for no fault of the request."""
+
+    def out_of_money(self) -> ApiError:
+        """The account has no money left; waiting does not help."""
+
+    def over_limit(self, excess: Excess, model: str) -> ApiError:
+        """The request is beyond a rate limit."""

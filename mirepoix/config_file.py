@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -12,8 +12,11 @@ from pydantic_core import ErrorDetails
 
 from mirepoix.config import Config, Misplaced
 from mirepoix.errors import ConfigError
+from mirepoix.strict import Strict
 
 MAX_BYTES = 4_000_000
+
+S = TypeVar("S", bound=Strict)
 
 
 def load_config(path: Path) -> Config:
@@ -29,22 +32,27 @@ def load_config(path: Path) -> Config:
 
 def parse_config(text: str, source: str = "mirepoix.yaml") -> Config:
     """As `load_config`, from the text of the file; `source` is what errors call it."""
+    return parse_as(Config, text, source)
+
+
+def parse_as(model: type[S], text: str, source: str) -> S:
+    """A text in YAML as a `model`; raises ConfigError that names the line and the key in `source`."""
     if len(text) > MAX_BYTES:
         raise ConfigError(f"{source} is larger than {MAX_BYTES} characters.")
     tree, data = _read_yaml(text, source)
     try:
-        return Config.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         raise ConfigError("\n".join(_describe(problem, tree, source) for problem in error.errors())) from error
     except RecursionError as error:
-        raise ConfigError(f"{source}: a pipeline is nested without end.") from error
+        raise ConfigError(f"{source}: nested without end.") from error
 
 
 def _read_yaml(text: str, source: str) -> tuple[yaml.Node, Any]:
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         if tree is None:
-            raise ConfigError(f"{source} is empty. Write one with `mirepoix init`.")
+            raise ConfigError(f"{source} is empty.")
         _refuse_cycles_and_twins(tree, source, ())
         return tree, yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -36,6 +36,10 @@ class BrokerError(MirepoixError):
     """The broker cannot be reached."""
 
 
+class LimitsUnavailable(MirepoixError):
+    """The Redis that keeps the shared limits does not answer, so nobody knows whether a call may go out."""
+
+
 class JobFailed(MirepoixError):
     """The job ended without an answer; `state` is `failed` or `cancelled`."""
 
@@ -51,10 +55,6 @@ class ResultTimeout(MirepoixError, TimeoutError):
 
 class BudgetExceeded(MirepoixError):
     """The next call might cost more than its job, or its tenant on this day, may still spend."""
-
-
-class LimitsUnavailable(MirepoixError):
-    """The Redis that keeps the limits which all workers share cannot be reached."""
 
 
 class StepFailed(MirepoixError):

@@ -27,8 +27,9 @@ class Strict(BaseModel):
 
 
 def shown(model: type[BaseModel]) -> list[str]:
-    """The keys of `model` as a person writes them in YAML."""
-    return sorted(field.alias or name for name, field in model.model_fields.items() if name != "kind")
+    """The keys of `model` as a person writes them in YAML; a `kind` with a default goes without saying."""
+    fields = model.model_fields.items()
+    return sorted(field.alias or name for name, field in fields if name != "kind" or field.is_required())
 
 
 def unknown(what: str, given: str, known: Iterable[str]) -> str:

@@ -139,7 +139,7 @@ class Job(Base):
     error: Mapped[str | None] = mapped_column(Text)
     lane: Mapped[str] = mapped_column(String(4))
     priority: Mapped[int]
-    max_cost: Mapped[Decimal | None] = mapped_column("max_cost_picousd", Usd)
+    max_cost: Mapped[Decimal | None] = mapped_column("max_cost_picousd", Usd, key="max_cost")
     deadline_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
     drives: Mapped[int]
@@ -249,8 +249,8 @@ class Attempt(Base):
     cached_tokens: Mapped[int | None]
     cache_write_tokens: Mapped[int | None]
     estimated: Mapped[bool] = mapped_column(Boolean)
-    reserved: Mapped[Decimal] = mapped_column("reserved_picousd", Usd)
-    cost: Mapped[Decimal | None] = mapped_column("cost_picousd", Usd)
+    reserved: Mapped[Decimal] = mapped_column("reserved_picousd", Usd, key="reserved")
+    cost: Mapped[Decimal | None] = mapped_column("cost_picousd", Usd, key="cost")
     latency: Mapped[float | None]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
@@ -280,8 +280,8 @@ class TenantDay(Base):
 
     tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
     day: Mapped[str] = mapped_column(String(10), primary_key=True)
-    spent: Mapped[Decimal] = mapped_column("spent_picousd", Usd)
-    reserved: Mapped[Decimal] = mapped_column("reserved_picousd", Usd)
+    spent: Mapped[Decimal] = mapped_column("spent_picousd", Usd, key="spent")
+    reserved: Mapped[Decimal] = mapped_column("reserved_picousd", Usd, key="reserved")
 
 
 class Quarantined(Base):

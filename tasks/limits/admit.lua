@@ -58,7 +58,7 @@ local function look(key)
         return used, first
     end
     -- All bins are out, or the clock was set back by more than a window.
-    if oldest - first > current - oldest or first > current then
+    if oldest - first > current - oldest + 1 or first > current then
         redis.call('DEL', key)
         return 0, oldest
     end

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 from pydantic import JsonValue
 from sqlalchemy import Row, select
 
 from db.answers import Progress, answer_step, fail_step, spawn_steps
 from db.steps import Claim, add_steps, begin_job, claim_step
-from mirepoix.ledger.accept import Submission, accept_jobs
+from mirepoix.ledger.accept import Options, Submission, accept_jobs
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.read import read_jobs
 from mirepoix.ledger.tables import Step
@@ -82,10 +82,10 @@ class Run:
             return read_jobs(connection, [self.job_id])[0].state
 
 
-def begin(database: Database, spec: Pipeline, text: str = "input") -> Run:
+def begin(database: Database, spec: Pipeline, text: str = "input", **options: Unpack[Options]) -> Run:
     """Accept a job and write its steps."""
     with database.write() as connection:
-        (accepted,) = accept_jobs(connection, "test", spec, [Submission(text)])
+        (accepted,) = accept_jobs(connection, "test", spec, [Submission(text, **options)])
     with database.write() as connection:
         job = begin_job(connection, accepted.job_id)
         assert job is not None

@@ -97,16 +97,18 @@ def test_nothing_of_a_cancelled_job_is_claimed_or_answered(database: Database) -
 
 
 def test_racing_claims_give_each_step_to_exactly_one(database: Database) -> None:
-    members = 40
-    run = begin(database, Ensemble(members=tuple(Call(model="a") for _ in range(members))))
+    members, jobs, racers = 125, 10, 8
+    spec = Ensemble(members=tuple(Call(model="a") for _ in range(members)))
+    runs = [begin(database, spec) for _ in range(jobs)]
 
-    def race(holder: int) -> list[str]:
-        paths = [f"members.{index}" for index in range(members)]
-        return [path for path in paths if run.claim(path, str(holder)) is not None]
+    def race(holder: int) -> list[tuple[str, str]]:
+        wanted = [(run, f"members.{index}") for run in runs for index in range(members)]
+        return [(run.job_id, path) for run, path in wanted if run.claim(path, str(holder)) is not None]
 
-    with ThreadPoolExecutor(8) as pool:
-        won = Counter(path for mine in pool.map(race, range(8)) for path in mine)
-    assert len(won) == members
+    with ThreadPoolExecutor(racers) as pool:
+        won = Counter(step for mine in pool.map(race, range(racers)) for step in mine)
+    print(f"{members * jobs * racers} racing claims, {len(won)} steps, claimed twice: {won.total() - len(won)}")
+    assert len(won) == members * jobs
     assert set(won.values()) == {1}
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,16 +19,22 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from sqlalchemy import select, update
 
 from db.answers import answer_step, fail_step, spawn_steps
-from db.steps import Claim
-from db.workers import retire_worker
-from mirepoix import Cascade, JobState, Route
-from mirepoix.ledger.ending import cancel_job
+from db.attempts import Asked, Outcome, close_attempt, open_attempt
+from db.budgets import UNBILLED, reserve
+from db.lanes import fill_fast_lane
+from db.overdue import take_overdue_steps, take_steps_of
+from db.steps import Claim, move_step, release_step
+from db.workers import beat, bury_worker, read_beats, register_worker, retire_worker
+from mirepoix import Call, Cascade, JobState, Route
+from mirepoix.ledger.ending import cancel_job, stop_job
 from mirepoix.ledger.engine import Database
+from mirepoix.ledger.tables import Attempt, Job, Step, TenantDay
 from mirepoix.paths import child, find
 from mirepoix.spec import Pipeline
-from mirepoix.states import ErrorKind, StepState
+from mirepoix.states import ErrorKind, Lane, StepState
 from pipelines.plan import plan
 from tests.db.ledger import Run, begin
 from tests.specs import MODELS, pipelines
@@ -33,55 +42,120 @@ from tests.specs import MODELS, pipelines
 OPEN = (StepState.PENDING, StepState.RUNNING)
 
 
+EXAMPLES = 2000
+HOLDERS = ("w1", "w2", "w3")
+CAP = Decimal(1000)
+RESERVED = Decimal("0.5")
+
+
 class Ledger(RuleBasedStateMachine):
-    """One job; claims are made, used, used again, taken away."""
+    """One job; claims are made, used, used again, handed back, taken away by deaths, sent again; money is set aside."""
 
     claims = Bundle("claims")
     database: Database
 
     @initialize(spec=pipelines(maps=False))
     def submit(self, spec: Pipeline) -> None:
-        """A job of any shape."""
+        """A job of any shape, of a tenant of its own, in the bulk lane."""
         self.job: Run = begin(self.database, spec)
+        self.tenant = self.job.job_id
         self.ended: dict[str, str] = {}
-        self.answers: dict[str, int] = {}
+        self.answers: Counter[str] = Counter()
+        self.open: dict[tuple[str, int], int] = {}
+        with self.database.write() as connection:
+            connection.execute(update(Job).where(Job.id == self.job.job_id).values(tenant=self.tenant, lane=Lane.BULK))
+            connection.execute(update(Step).where(Step.job_id == self.job.job_id).values(lane=Lane.BULK))
+            for name in HOLDERS:
+                register_worker(connection, self._worker(name), f"{name}@here", [])
 
     def teardown(self) -> None:
         """Bring it to its end."""
         if hasattr(self, "job"):
             self._finish()
 
-    @rule(target=claims, choice=st.randoms(use_true_random=False), holder=st.sampled_from(["w1", "w2"]))
+    @rule(target=claims, choice=st.randoms(use_true_random=False), holder=st.sampled_from(HOLDERS))
     def deliver(self, choice: random.Random, holder: str) -> object:
         """A message for any step, ready or not, ended or not, for the first time or the tenth."""
         path = choice.choice([row.path for row in self.job.rows()])
         before = self.job.row(path)
-        claim = self.job.claim(path, holder)
+        claim = self.job.claim(path, self._worker(holder))
         claimable = before.state in OPEN and before.missing == 0 and before.holder is None
         assert (claim is not None) == (claimable and self.job.state is JobState.RUNNING)
-        return multiple() if claim is None else claim
+        if claim is None:
+            return multiple()
+        if claim.kind == "call":
+            self._open(claim)
+        return claim
 
     @rule(claim=claims, fails=st.booleans())
     def end(self, claim: Claim, fails: bool) -> None:
         """Answer or fail, perhaps long after the claim has lapsed, perhaps twice."""
         self._end(claim, fails=fails)
 
-    @rule(holder=st.sampled_from(["w1", "w2"]))
-    def die(self, holder: str) -> None:
-        """A process is gone, and what it held is taken back."""
+    @rule(claim=claims, moves=st.booleans())
+    def hand_back(self, claim: Claim, moves: bool) -> None:
+        """A worker stops, or goes on at a fallback; perhaps long after the claim has lapsed."""
         with self.database.write() as connection:
-            retire_worker(connection, holder)
+            if moves and claim.kind == "call":
+                move_step(connection, claim, model="b", provider=MODELS["b"])
+            else:
+                release_step(connection, claim)
+
+    @rule(holder=st.sampled_from(HOLDERS))
+    def retire(self, holder: str) -> None:
+        """A process ends well, and what it held is taken back."""
+        with self.database.write() as connection:
+            retire_worker(connection, self._worker(holder))
+            beat(connection, self._worker(holder))
+
+    @rule(holder=st.sampled_from(HOLDERS), late=st.booleans())
+    def die(self, holder: str, late: bool) -> None:
+        """A lease runs out; with `late` its process gives a sign of life just before, and keeps what it holds."""
+        worker = self._worker(holder)
+        with self.database.write() as connection:
+            seen = read_beats(connection)[worker]
+            if late:
+                beat(connection, worker)
+            held = {row.path for row in self.job.rows() if row.holder == worker}
+            taken = bury_worker(connection, worker, seen)
+            assert (taken is None) == late
+            assert taken is None or {back.step.path for back in taken} == held
+            beat(connection, worker)
 
     @rule(claim=consumes(claims))
     def forget(self, claim: Claim) -> None:
         """A process hangs for ever with its claim."""
 
-    @rule(sure=st.integers(0, 9))
-    def cancel(self, sure: int) -> None:
-        """Rarely."""
+    @rule()
+    def send_again(self) -> None:
+        """The reconciler finds everything overdue."""
+        with self.database.write() as connection:
+            ready = {row.path for row in self.job.rows() if row.due_at is not None}
+            found = {
+                sent.step.path
+                for provider in (None, *MODELS.values())
+                for lane in Lane
+                for sent in take_overdue_steps(connection, provider, lane, timedelta(seconds=-1), 1000)
+                if sent.step.job_id == self.job.job_id
+            }
+            assert found <= ready
+            assert {sent.step.path for sent in take_steps_of(connection, self.job.job_id)} == ready
+
+    @rule()
+    def promote(self) -> None:
+        """Its tenant has room in the fast lane."""
+        with self.database.write() as connection:
+            fill_fast_lane(connection, self.tenant)
+
+    @rule(sure=st.integers(0, 9), cancels=st.booleans())
+    def stop(self, sure: int, cancels: bool) -> None:
+        """Rarely: somebody cancels it, or a bound is reached."""
         if sure == 0:
             with self.database.write() as connection:
-                cancel_job(connection, self.job.job_id)
+                if cancels:
+                    cancel_job(connection, self.job.job_id)
+                else:
+                    stop_job(connection, self.job.job_id, ErrorKind.BUDGET, "too dear")
 
     @invariant()
     def the_ledger_is_sound(self) -> None:
@@ -95,14 +169,50 @@ class Ledger(RuleBasedStateMachine):
             assert self.ended.get(path, row.state) == row.state, "a terminal state changed"
             if row.state not in OPEN:
                 self.ended[path] = row.state
-            assert self.answers.get(path, 0) <= 1, "answered twice"
+            assert self.answers[path] <= 1, "answered twice"
         assert state.terminal == (rows["$"].state not in OPEN)
         if not state.terminal:
             assert any(row.holder or row.due_at for row in rows.values()), "stuck: nothing held, nothing ready"
 
+    @invariant()
+    def no_cent_is_lost(self) -> None:
+        """The tenant's day holds what its attempts cost, or may yet cost."""
+        with self.database.read() as connection:
+            query = select(TenantDay.spent.label("spent"), TenantDay.reserved.label("reserved"))
+            day = connection.execute(query.where(TenantDay.tenant == self.tenant)).one_or_none()
+            columns = (Attempt.finished_at, Attempt.error_kind, Attempt.cost.label("cost"))
+            attempts = connection.execute(select(*columns).where(Attempt.job_id == self.job.job_id)).all()
+        reserved = sum((RESERVED for row in attempts if row.finished_at is None), Decimal(0))
+        feared = [row for row in attempts if row.finished_at is not None]
+        spent = sum(
+            (row.cost if row.cost is not None else RESERVED for row in feared if row.error_kind not in UNBILLED),
+            Decimal(0),
+        )
+        assert (reserved, spent) == ((day.reserved, day.spent) if day else (0, 0))
+
+    def _worker(self, name: str) -> str:
+        return f"{self.job.job_id[-20:]}{name}"
+
+    def _open(self, claim: Claim) -> None:
+        with self.database.write() as connection:
+            reserve(connection, claim.job, RESERVED, CAP)
+            asked = Asked(MODELS[claim.model or ""], claim.model or "", "wire", {"prompt": "x"}, RESERVED)
+            self.open[claim.path, claim.epoch] = open_attempt(connection, claim, asked)
+
+    def _close(self, claim: Claim, *, fails: bool) -> None:
+        """Write down how the request ended, also when it no longer counts: it was paid for."""
+        attempt = self.open.get((claim.path, claim.epoch))
+        if attempt is not None:
+            failed = Outcome(latency=0.1, error_kind=ErrorKind.OVERLOADED, error="no luck")
+            outcome = failed if fails else Outcome(latency=0.1, answer="answer", cost=Decimal("0.2"))
+            with self.database.write() as connection:
+                close_attempt(connection, attempt, outcome)
+
     def _end(self, claim: Claim, *, fails: bool) -> None:
         node, place = find(self.job.spec, claim.path).node, find(self.job.spec, claim.path)
         below = [row for row in self.job.rows() if row.parent == claim.path]
+        if isinstance(node, Call):
+            self._close(claim, fails=fails)
         with self.database.write() as connection:
             if isinstance(node, Route) and not below:
                 spawn_steps(connection, claim, plan(child(place, int(fails))), MODELS, waits_for=1)
@@ -111,20 +221,22 @@ class Ledger(RuleBasedStateMachine):
             elif fails:
                 fail_step(connection, claim, ErrorKind.OVERLOADED, "no luck")
             elif answer_step(connection, claim, "answer").won:
-                self.answers[claim.path] = self.answers.get(claim.path, 0) + 1
+                self.answers[claim.path] += 1
 
     def _finish(self) -> None:
         """Whatever happened, a last worker brings the job to its end."""
-        for holder in ("w1", "w2"):
-            self.die(holder)
+        with self.database.write() as connection:
+            for holder in HOLDERS:
+                retire_worker(connection, self._worker(holder))
         for _ in range(200):
             ready = [row.path for row in self.job.rows() if row.due_at is not None]
             if not ready:
                 break
             self._end(self.job.must_claim(ready[0], "last"), fails=False)
         assert self.job.state.terminal
+        self.the_ledger_is_sound()
 
 
-def test_no_order_of_events_loses_a_step_or_counts_an_answer_twice(database: Database) -> None:
+def test_no_order_of_events_loses_a_step_or_counts_an_answer_or_a_cent_twice(database: Database) -> None:
     machine = type("Machine", (Ledger,), {"database": database})
-    run_state_machine_as_test(machine, settings=settings(max_examples=150, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=EXAMPLES, stateful_step_count=20, deadline=None))

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from emulator import EmulatorProcess, EmulatorSettings
+from tests.emulator.asking import Asking, asking
 
 QUESTIONS: list[dict[str, Any]] = [
     {
@@ -71,3 +72,12 @@ def anthropic(emulator: EmulatorProcess) -> Iterator[httpx.Client]:
     headers = {"x-api-key": "sk-ant-test", "anthropic-version": "2026-10-21"}
     with httpx.Client(base_url=emulator.url, headers=headers, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture
+def emulated(emulator: EmulatorProcess) -> Iterator[Asking]:
+    """Both providers of the shared emulator, without faults before and after."""
+    there = asking(emulator)
+    with there.client:
+        yield there
+        there.set_faults()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
-from emulator import DEFAULT_PROFILES, EmulatorProcess, EmulatorSettings
+from emulator import DEFAULT_PROFILES, EmulatorProcess, EmulatorSettings, Fault, FaultKind, Scenario
+from emulator.bill import Bill
+from emulator.bill_query import BillQuery
 
 Start = Callable[[EmulatorSettings], EmulatorProcess]
 
@@ -158,3 +163,93 @@ def test_the_bill_only_grows(start: Start, tmp_path: Path) -> None:
         for statement in ("DELETE FROM bill", "UPDATE bill SET billed = 0"):
             with pytest.raises(sqlite3.IntegrityError, match="the bill only grows"):
                 connection.execute(statement)
+
+
+def test_the_rows_of_a_job_of_a_moment_or_from_a_number_on_can_be_read_alone(start: Start) -> None:
+    client = client_of(start(EmulatorSettings(time_scale=0)))
+    for tag in ("J1/$", "J1/tiers.0", "J1", "J10/$", "J0/$"):
+        ask_openai(client, "What?", tag)
+
+    def tags(**query: str | int) -> list[str]:
+        return [row["tag"] for row in client.get("/_bill", params={"rows": "1", **query}).json()["rows"]]
+
+    assert tags(job="J1") == ["J1/$", "J1/tiers.0"]
+    assert tags(tag="J1") == ["J1"]
+    assert tags(since_seq=3) == ["J10/$", "J0/$"]
+    assert tags(since_seq=1, limit=2) == ["J1/tiers.0", "J1"]
+    moment = client.get("/_bill?rows=1").json()["rows"][3]["time"]
+    assert tags(since=moment) == ["J10/$", "J0/$"]
+    assert tags(since=moment.replace("+00:00", "Z"), job="J0") == ["J0/$"]
+    total = client.get("/_bill", params={"job": "J1"}).json()
+    assert (total["calls"], total["billed"], set(total["by_tag"])) == (2, 2, {"J1/$", "J1/tiers.0"})
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [("since_seq=x", "since_seq: Input"), ("row=1", "Did you mean 'rows'?"), ("since=2026-01-01", "since: Input")],
+)
+def test_a_mistake_in_a_query_is_named(emulator: EmulatorProcess, query: str, message: str) -> None:
+    answer = client_of(emulator).get(f"/_bill?{query}")
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]
+
+
+def test_what_is_new_on_a_long_bill_is_found_through_the_index(tmp_path: Path) -> None:
+    """Whatever is asked for, SQLite goes straight to it: it must not read a soak test's million rows."""
+    bill = Bill(tmp_path / "bill.db")
+    asyncio.run(bill.close())
+    with sqlite3.connect(tmp_path / "bill.db") as connection:
+        for query in (
+            BillQuery(since_seq=5),
+            BillQuery(job="J"),
+            BillQuery(tag="J/$"),
+            BillQuery(since=datetime.now(UTC)),
+        ):
+            where, values = query.where()
+            plan = connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM bill {where} ORDER BY seq", values).fetchall()
+            assert "SEARCH bill USING" in plan[0][3], plan
+
+
+def test_work_that_was_done_and_lost_is_on_the_bill_after_sigkill_and_the_bill_goes_on(
+    start: Start, tmp_path: Path
+) -> None:
+    faults = (Fault(kind=FaultKind.BILLED_THEN_DROP, probability=0.5), Fault(kind=FaultKind.DROP, probability=0.2))
+    settings = EmulatorSettings(time_scale=0, bill=tmp_path / "bill.db", scenario=Scenario(faults=faults))
+    emulator = start(settings)
+    seen: dict[str, bool] = {}
+    killed, enough = threading.Event(), threading.Event()
+
+    def ask_until_it_is_gone(worker: int) -> None:
+        client, number = client_of(emulator), 0
+        while not killed.is_set():
+            tag = f"{worker}-{number}/$"
+            try:
+                answered = ask_openai(client, f"What is {tag}?", tag).is_success
+            except httpx.TransportError:
+                answered = False
+            if not killed.is_set():
+                seen[tag] = answered
+            number += 1
+            if len(seen) >= 300:
+                enough.set()
+
+    with ThreadPoolExecutor(8) as pool:
+        workers = [pool.submit(ask_until_it_is_gone, worker) for worker in range(8)]
+        in_time = enough.wait(timeout=30)
+        killed.set()
+        emulator.kill()
+        for worker in workers:
+            worker.result()
+
+    client = client_of(start(replace(settings, scenario=Scenario())))
+    ask_openai(client, "Are you there again?", "after/$")
+    rows = client.get("/_bill?rows=1").json()["rows"]
+    by_tag = {row["tag"]: row for row in rows}
+    assert in_time
+    assert seen.keys() <= by_tag.keys()
+    assert all(by_tag[tag]["outcome"] == "ok" for tag, answered in seen.items() if answered)
+    lost = Counter(by_tag[tag]["outcome"] for tag, answered in seen.items() if not answered)
+    assert lost.keys() == {"billed_then_drop", "drop"}
+    assert all(row["billed"] == (row["outcome"] != "drop") for row in rows)
+    assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+    assert rows[-1]["tag"] == "after/$"

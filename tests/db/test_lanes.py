@@ -1,0 +1,93 @@
+"""Each tenant has some jobs in the fast lane, the most urgent first, however many others wait."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, update
+
+from db.lanes import Promoted, fill_fast_lane, waiting_tenants
+from mirepoix import Call, Chain, Submission
+from mirepoix.ledger.accept import FAST_JOBS, Accepted, accept_jobs
+from mirepoix.ledger.ending import cancel_job
+from mirepoix.ledger.engine import Database
+from mirepoix.ledger.tables import Job, Step
+from mirepoix.states import Lane
+from tests.db.ledger import begin
+
+
+def accept(database: Database, tenant: str, count: int, priority: int = 0) -> list[Accepted]:
+    """Accept `count` jobs of a tenant."""
+    with database.write() as connection:
+        jobs = [Submission(f"question {number}", tenant=tenant, priority=priority) for number in range(count)]
+        return accept_jobs(connection, "test", Call(model="a"), jobs)
+
+
+def fill(database: Database, tenant: str) -> list[Promoted]:
+    """Let the tenant's waiting jobs into the fast lane."""
+    with database.write() as connection:
+        return fill_fast_lane(connection, tenant)
+
+
+def end(database: Database, *jobs: Accepted) -> None:
+    """Make room."""
+    with database.write() as connection:
+        for job in jobs:
+            cancel_job(connection, job.job_id)
+
+
+def test_the_first_jobs_of_each_tenant_travel_fast_and_the_others_wait(database: Database) -> None:
+    bulk = accept(database, "heavy", 3 * FAST_JOBS)
+    few = accept(database, "light", 5)
+    assert [job.lane for job in bulk] == [Lane.FAST] * FAST_JOBS + [Lane.BULK] * 2 * FAST_JOBS
+    assert {job.lane for job in few} == {Lane.FAST}
+    with database.read() as connection:
+        assert list(waiting_tenants(connection)) == ["heavy"]
+    assert fill(database, "heavy") == []
+
+
+def test_who_leaves_the_fast_lane_makes_room_for_the_most_urgent_and_of_these_the_oldest(database: Database) -> None:
+    first = accept(database, "t", FAST_JOBS)
+    plain = accept(database, "t", 3)
+    urgent = accept(database, "t", 2, priority=5)
+    end(database, *first[:3])
+    assert [job.job_id for job in fill(database, "t")] == [urgent[0].job_id, urgent[1].job_id, plain[0].job_id]
+    end(database, first[3])
+    (promoted,) = fill(database, "t")
+    assert promoted == Promoted(plain[1].job_id, start=True, steps=())
+    assert fill(database, "t") == []
+
+
+def test_the_most_urgent_of_a_batch_travel_fast(database: Database) -> None:
+    with database.write() as connection:
+        jobs = [Submission("x", priority=number) for number in range(2 * FAST_JOBS)]
+        accepted = accept_jobs(connection, "test", Call(model="a"), jobs)
+    assert [job.lane for job in accepted] == [Lane.BULK] * FAST_JOBS + [Lane.FAST] * FAST_JOBS
+
+
+def test_a_running_job_that_comes_into_the_fast_lane_takes_its_ready_steps_along(database: Database) -> None:
+    run = begin(database, Chain(steps=(Call(model="a"), Call(model="b"))))
+    with database.write() as connection:
+        connection.execute(update(Job).values(lane=Lane.BULK))
+        connection.execute(update(Step).values(lane=Lane.BULK))
+    (promoted,) = fill(database, "default")
+    assert not promoted.start
+    assert [(again.step.path, again.step.lane) for again in promoted.steps] == [("0", Lane.FAST)]
+    progress = run.answer("0")
+    assert [(step.path, step.lane) for step in progress.to_drive] == [("1", Lane.FAST)]
+    assert run.answer("1").frees_fast_lane_of == "default"
+
+
+def test_no_job_is_promoted_twice_and_all_are_in_the_end(database: Database) -> None:
+    accept(database, "t", 5 * FAST_JOBS)
+    seen: set[str] = set()
+    for _ in range(4):
+        with database.write() as connection:
+            open_ = select(Job.id).where(Job.lane == Lane.FAST, Job.finished_at.is_(None))
+            for job_id in connection.scalars(open_).all():
+                cancel_job(connection, job_id)
+        promoted = {job.job_id for job in fill(database, "t")}
+        assert len(promoted) == FAST_JOBS
+        assert not promoted & seen
+        seen |= promoted
+    with database.read() as connection:
+        bulk = select(func.count()).select_from(Job).where(Job.lane == Lane.BULK)
+        assert connection.execute(bulk).scalar_one() == 0
