@@ -19,7 +19,7 @@ from mirepoix.ledger.tables import Attempt, Job, Step
 from mirepoix.states import ErrorKind, JobState, StepState
 from tests.faults.load import Task
 
-UNKNOWN = (ErrorKind.UNKNOWN, ErrorKind.TIMEOUT)
+UNKNOWN = (ErrorKind.UNKNOWN, ErrorKind.TIMEOUT, ErrorKind.ABORTED)
 """How an attempt may have ended that the provider may have billed without our knowing what."""
 
 
