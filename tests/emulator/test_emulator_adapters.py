@@ -31,7 +31,7 @@ def adapter_for(emulator: EmulatorProcess, api: WireApi, timeout: float) -> Adap
 
 def send(adapter: Adapter, api: WireApi) -> Completion:
     question = Question(MODELS[api], "Why?", system=None, max_tokens=50, temperature=None)
-    return adapter.send(adapter.body(question), "01JOB/$")
+    return LOOP.run(adapter.send(adapter.body(question), "01JOB/$"))
 
 
 @pytest.mark.parametrize("api", APIS)

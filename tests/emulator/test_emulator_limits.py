@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -76,7 +77,9 @@ def test_a_refused_request_takes_nothing_and_the_longest_wait_is_told() -> None:
     limits.admit("openai", "key", "model", 600)
     for _ in range(5):
         excess = limits.admit("openai", "key", "model", 700).excess
-        assert excess == Excess("tokens", 1000, used=600, requested=700, wait=pytest.approx(18))
+        assert excess is not None
+        assert replace(excess, wait=None) == Excess("tokens", 1000, used=600, requested=700, wait=None)
+        assert excess.wait == pytest.approx(18)
     assert [level.remaining for level in limits.admit("openai", "key", "model", 400).levels()] == [0, 0]
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import cycle
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -145,14 +146,22 @@ class World:
 
 
 @contextmanager
-def open_world(home: Path, *, time_scale: float = 0.05, config: Path = CONFIG, emulate: bool = True) -> Iterator[World]:
-    """A migrated ledger, a broker and an emulator; no worker yet."""
+def open_world(
+    home: Path,
+    *,
+    time_scale: float = 0.05,
+    config: Path = CONFIG,
+    emulate: bool = True,
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[World]:
+    """A migrated ledger, a broker and an emulator; no worker yet. `settings` are more variables for all processes."""
     with fresh_database(home) as database_url, _broker(home, config) as broker:
         environ = clean_environ() | {
             "MIREPOIX_HOME": str(home),
             "MIREPOIX_CONFIG": str(config),
             "MIREPOIX_DATABASE_URL": database_url,
             **broker,
+            **settings,
         }
         world = World(Settings.from_env(environ), environ, Database(database_url))
         try:
