@@ -23,6 +23,12 @@ test-quick: $(READY) ## run the quick tests: all pure ones and the core of the s
 test-services: $(READY) ## run the tests that use services on PostgreSQL and redis-server, which it installs and starts
 	scripts/with-services $(BIN)/pytest -m "not embedded" tests/db tests/system
 
+faults: $(READY) ## do dreadful things to a running house, on both stacks, and audit ledger and bill (10 minutes)
+	$(BIN)/python -m tests.faults
+
+soak: $(READY) ## the same at random for as long as asked: make soak MINUTES=30 SEED=7
+	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
+
 bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery and bare httpx
 	$(BIN)/python -m bench.overhead
 
@@ -60,4 +66,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services bench lint fmt build lock migration clean
+.PHONY: help demo test test-quick test-services faults soak bench lint fmt build lock migration clean

@@ -13,7 +13,9 @@ from mirepoix.settings import Settings, masked
 from mirepoix.states import Lane
 
 RETRY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
-TRANSPORT = {"socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True}
+REDIS = {"socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True}
+RABBITMQ = {"confirm_publish": True, "read_timeout": 5, "write_timeout": 5}
+"""A message counts as sent when the broker has confirmed it; one that is silent for 5 s is away."""
 
 
 class Publisher:
@@ -28,7 +30,7 @@ class Publisher:
             accept_content=["json"],
             task_ignore_result=True,
             task_send_sent_event=True,
-            broker_transport_options=TRANSPORT if settings.broker_url.startswith("redis") else {},
+            broker_transport_options=REDIS if settings.broker_url.startswith("redis") else RABBITMQ,
             broker_connection_timeout=2,
         )
 

@@ -10,6 +10,7 @@ from mirepoix.config import BULK_SUFFIX, ORCHESTRATE
 from mirepoix.states import Lane
 
 EXCHANGE = Exchange("mirepoix", type="direct", durable=True)
+QUORUM = {"x-queue-type": "quorum"}
 
 START = "mirepoix.start"
 CALL = "mirepoix.call"
@@ -45,8 +46,12 @@ def shown_ids(job_ids: Sequence[str]) -> str:
 
 
 def queue(name: str) -> Queue:
-    """A durable queue of the house, bound to its exchange by its own name."""
-    return Queue(name, EXCHANGE, routing_key=name, durable=True)
+    """A durable queue of the house, bound to its exchange by its own name.
+
+    On RabbitMQ it is a quorum queue: what was confirmed is on disk, and survives a broker that is killed. Redis passes
+    over the argument.
+    """
+    return Queue(name, EXCHANGE, routing_key=name, durable=True, queue_arguments=QUORUM)
 
 
 def all_queues(providers: list[str]) -> list[Queue]:

@@ -26,6 +26,9 @@ SOCKET: dict[str, Any] = {
     "retry_on_timeout": True,
     "health_check_interval": 10,
 }
+RABBITMQ: dict[str, Any] = {"confirm_publish": True, "read_timeout": 30, "write_timeout": 30}
+HEARTBEAT = 10
+"""Seconds; a RabbitMQ that shows no sign of life for two of them is left, and looked for again."""
 
 
 def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
@@ -53,6 +56,7 @@ def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_heartbeat=HEARTBEAT,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options=_broker_options(settings) | {"sieve": Sieve(app, Quarantine(house))},
@@ -71,6 +75,6 @@ def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
 def _broker_options(settings: Settings) -> dict[str, Any]:
     """A message may be redelivered only after the longest call must have ended."""
     if not settings.broker_url.startswith("redis"):
-        return {"confirm_publish": True}
+        return RABBITMQ
     order = f"{FastFirst.__module__}:{FastFirst.__name__}"
     return {"visibility_timeout": 2 * LONGEST_CALL, "queue_order_strategy": order, **SOCKET}

@@ -1,9 +1,12 @@
-"""Celery's consumer, which no message can end: whatever one makes it raise, it is put away and the next is taken."""
+"""Celery's consumer, made to outlive its messages and its broker.
+
+Whatever a message makes it raise, the message is put away and the next is taken.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from celery.worker import consumer as plain
 
@@ -11,7 +14,18 @@ from workers.sieve import Sieve, flat
 
 
 class Consumer(plain.Consumer):
-    """The last resort behind the sieve: for what passes it and Celery still cannot take."""
+    """Consumes the queues of the house; the last resort behind the sieve, for what passes it and Celery cannot take.
+
+    Where Celery sees quorum queues it declares 28 more queues and exchanges, at every connection anew, for messages
+    that are to wait. No message of the house waits in a broker.
+    """
+
+    class Blueprint(plain.Consumer.Blueprint):  # type: ignore[misc, valid-type]  # Celery carries no types
+        """The steps from a connection to consuming."""
+
+        default_steps: ClassVar[list[Any]] = [
+            step for step in plain.Consumer.Blueprint.default_steps if "delayed_delivery" not in step
+        ]
 
     @property
     def _sieve(self) -> Sieve:
@@ -49,6 +63,19 @@ class Consumer(plain.Consumer):
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
         """A message that Celery finds wrong."""
         self._put_away(message, exc)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Let go of a lost connection, so that a new one can be made.
+
+        kombu's Redis channel stops closing half-way at the first error. When Celery closes it again, its transport is
+        gone, and the AttributeError that follows ends the worker. So the channel is closed to its end before.
+        """
+        lost = self.connection
+        channel = getattr(lost, "_default_channel", None)  # `default_channel` would connect anew
+        if lost is not None and channel is not None:
+            for _ in range(2):
+                lost.maybe_close_channel(channel)
+        super().on_connection_error_after_connected(exc)
 
     def shutdown(self) -> None:
         """End, after the ledger has taken what was put away."""

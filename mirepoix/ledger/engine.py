@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+if sys.platform != "win32":
+    import fcntl
 
 from mirepoix.errors import LedgerError
 from mirepoix.settings import masked
@@ -25,6 +30,9 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _connect(url)
+        parts = make_url(url)
+        queues = parts.get_backend_name() == "sqlite" and parts.database and sys.platform != "win32"
+        self._queue = Path(f"{parts.database}.turn") if queues else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -39,7 +47,7 @@ class Database:
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE): a transaction that reads first and writes later
         would otherwise fail when another writer came between.
         """
-        with self._errors_explained(), self.engine.connect() as plain:
+        with self._errors_explained(), self._turn(), self.engine.connect() as plain:
             connection = plain.execution_options(immediate=True)
             with connection.begin():
                 yield connection
@@ -55,11 +63,27 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let the writers of a SQLite ledger, of all processes, have it in the order in which they came.
+
+        Who waits for SQLite's own lock sleeps and tries again: under load some tried for seconds and never were lucky,
+        and a process whose beat was among them counted as dead. The system's lock on a file keeps a queue, and wakes.
+        """
+        if self._queue is None:
+            yield
+            return
+        with self._queue.open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
     def _errors_explained(self) -> Iterator[None]:
         try:
             yield
         except (OperationalError, ProgrammingError) as error:
             raise LedgerError(_explain(error, self.url)) from error
+        except PoolTimeout as error:
+            raise LedgerError(f"all connections to the database {masked(self.url)} are busy: {error}.") from error
 
 
 def _explain(error: OperationalError | ProgrammingError, url: str) -> str:

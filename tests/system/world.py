@@ -18,11 +18,14 @@ from types import MappingProxyType
 from typing import Any
 
 import httpx
+import kombu
 import redis
 
 from db.workers import read_alive
 from mirepoix import Client, Settings
+from mirepoix.config_file import load_config
 from mirepoix.ledger.engine import Database
+from mirepoix.queues import all_queues
 from mirepoix.wake import connect
 from tests.databases import fresh_database
 from workers.embedded import EmbeddedBroker
@@ -31,7 +34,8 @@ from workers.stack import free_port
 CONFIG = Path(__file__).parent / "mirepoix.yaml"
 QUESTIONS = Path(__file__).parents[2] / "examples" / "questions.jsonl"
 PATIENCE = 60.0
-_REDIS_DATABASES = cycle(range(1, 16))  # worlds that live at the same time must not take each other's messages
+_NUMBERS = cycle(range(1, 16))
+"""Of Redis databases and virtual hosts: worlds that live at the same time must not take each other's messages."""
 
 
 @dataclass
@@ -69,12 +73,12 @@ class World:
         """The JSON objects that a command prints."""
         return [json.loads(line) for line in self.run(*arguments, "--json").stdout.splitlines()]
 
-    def start(self, name: str, *arguments: str) -> None:
-        """Start `mirepoix <arguments>` in the background and call it `name`."""
+    def start(self, name: str, *arguments: str, module: str = "cli", environ: Mapping[str, str] | None = None) -> None:
+        """Start `mirepoix <arguments>` in the background and call it `name`; `environ` changes some variables."""
         log = (self.settings.home / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cli", *arguments],
-            env=self.environ,
+            [sys.executable, "-P", "-m", module, *arguments],
+            env={**self.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -88,7 +92,7 @@ class World:
         for name in names:
             self.start(name, "worker", name)
         for name in names:
-            self.until(partial(self._is_alive, name), f"worker {name} to start")
+            self.until(partial(self.is_alive, self.processes[name].pid), f"worker {name} to start")
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> int:
         """End a process and wait for it; returns its exit code."""
@@ -135,9 +139,10 @@ class World:
         self.processes.clear()
         self.database.close()
 
-    def _is_alive(self, name: str) -> bool:
+    def is_alive(self, pid: int) -> bool:
+        """Whether the worker with this process id has registered itself."""
         with self.database.read() as connection:
-            return any(worker.startswith(f"{name}@") for worker in read_alive(connection))
+            return any(worker.endswith(f".{pid}") for worker in read_alive(connection))
 
 
 @contextmanager
@@ -150,12 +155,12 @@ def open_world(
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[World]:
     """A migrated ledger, a broker and an emulator; no worker yet. `settings` are more variables for all processes."""
-    with fresh_database(home) as database_url, _broker(home) as broker_url:
+    with fresh_database(home) as database_url, _broker(home, config) as broker:
         environ = clean_environ() | {
             "MIREPOIX_HOME": str(home),
             "MIREPOIX_CONFIG": str(config),
             "MIREPOIX_DATABASE_URL": database_url,
-            "MIREPOIX_BROKER_URL": broker_url,
+            **broker,
             **settings,
         }
         world = World(Settings.from_env(environ), environ, Database(database_url))
@@ -200,19 +205,32 @@ def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 @contextmanager
-def _broker(home: Path) -> Iterator[str]:
-    """An empty broker: the server in MIREPOIX_TEST_BROKER_URL, else an embedded Valkey in `home`."""
-    server = os.environ.get("MIREPOIX_TEST_BROKER_URL")
-    if server:
-        url = f"{server.rpartition('/')[0]}/{next(_REDIS_DATABASES)}"
-        client = connect(url)
+def _broker(home: Path, config: Path) -> Iterator[dict[str, str]]:
+    """The variables of an empty broker: the server in MIREPOIX_TEST_BROKER_URL, else an embedded Valkey in `home`."""
+    server, beside = os.environ.get("MIREPOIX_TEST_BROKER_URL"), os.environ.get("MIREPOIX_TEST_REDIS_URL")
+    if server is not None:
+        number = next(_NUMBERS)
+        redis_url = f"{(beside or server).rpartition('/')[0]}/{number}"
+        client = connect(redis_url)
         client.flushdb()
         client.close()
-        yield url
+        if beside is None:
+            yield {"MIREPOIX_BROKER_URL": redis_url}
+            return
+        broker_url = f"{server.rpartition('/')[0]}/w{number}"
+        _remove_queues(broker_url, config)
+        yield {"MIREPOIX_BROKER_URL": broker_url, "MIREPOIX_REDIS_URL": redis_url}
         return
     broker = EmbeddedBroker(home)
     broker.start()
     try:
-        yield broker.url
+        yield {"MIREPOIX_BROKER_URL": broker.url}
     finally:
         broker.stop()
+
+
+def _remove_queues(broker_url: str, config: Path) -> None:
+    """Remove what an earlier world left in this virtual host of the RabbitMQ."""
+    with kombu.Connection(broker_url) as connection:
+        for queue in all_queues(list(load_config(config).providers)):
+            queue(connection.default_channel).delete()
