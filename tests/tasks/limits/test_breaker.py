@@ -135,12 +135,16 @@ def test_a_call_that_a_limit_refuses_is_no_probe(client: redis.Redis, clock: Clo
 
 def test_failures_from_before_it_opened_do_not_open_it_again(client: redis.Redis, clock: Clock) -> None:
     keeper = gatekeeper(client, FRAIL, clock)
-    before = [admitted(keeper.admit("gpt", 1)) for _ in range(5)]
+    before = [admitted(keeper.admit("gpt", 1)) for _ in range(6)]
     _break(keeper)
-    clock.turn(4)
-    probe = admitted(keeper.admit("gpt", 1))
-    for admission in before:
+    clock.turn(3)
+    for admission in before[:3]:
         keeper.settle(admission, 1, failed=True)
+    clock.turn(1)
+    probe = admitted(keeper.admit("gpt", 1))
+    for admission in before[3:]:
+        keeper.settle(admission, 1, failed=True)
+    assert refused(keeper.admit("gpt", 1)).wait < 1
     keeper.settle(probe, 1, failed=False)
     admitted(keeper.admit("gpt", 1))
 
