@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -44,10 +43,9 @@ def _ask(url: str, settings: Config) -> Admission | Refusal:
         return Gatekeeper(client, settings, "other").admit("gpt", 1)
 
 
-def test_another_process_sees_the_pause(client: redis.Redis, server: str) -> None:
+def test_another_process_sees_the_pause(client: redis.Redis, server: str, elsewhere: ProcessPoolExecutor) -> None:
     Gatekeeper(client, FRAIL, "w1").pause("openai", 30)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        answer = refused(pool.submit(_ask, server, FRAIL).result())
+    answer = refused(elsewhere.submit(_ask, server, FRAIL).result())
     assert answer.reason is Reason.PAUSED
     assert 20 < answer.wait <= 37.5
 
