@@ -30,11 +30,11 @@ WINDOW, BIN = 60.0, 0.5
 
 @pytest.mark.usefixtures("client")
 def test_200_threads_keep_to_rpm_in_any_window(server: str) -> None:
-    calls = hammer(server, config(Limits(rpm=300)), "w", threads=200, seconds=6.6, window=3)
+    calls = hammer(server, config(Limits(rpm=300)), "w", threads=200, seconds=7, window=3)
     calls = [replace(call, amount=1) for call in calls]
     most = _report("rpm, 200 threads", calls, limit=300, window=3)
     assert most == 300
-    assert len(calls) >= 0.99 * 900
+    assert len(calls) >= 0.95 * 900
 
 
 @pytest.mark.usefixtures("client")
