@@ -258,7 +258,7 @@ def test_doctor_lists_the_quarantine(busy: World, post: Post) -> None:
     busy.until(lambda: len(set(kept(busy)) - known) == 7, "the quarantine")
     (report,) = busy.lines("doctor")
     assert report["problems"] == [], "an old poison is no problem of today"
-    assert report["quarantine"]["messages"] == len(known) + 7
+    assert report["quarantine"]["messages"] >= len(known) + 7
     newest = report["quarantine"]["newest"]
     assert len(newest) == 5
     assert {message["queue"] for message in newest} == {"orchestrate"}
