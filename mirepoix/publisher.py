@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import redis
+from amqp.exceptions import AMQPError, MessageNacked
 from celery import Celery
 from kombu.exceptions import OperationalError
 
@@ -12,6 +14,11 @@ from mirepoix.queues import START, all_queues, in_messages, queue_name, shown_id
 from mirepoix.settings import Settings, masked
 from mirepoix.states import Lane
 
+UNFORESEEN = (AttributeError, MessageNacked, AMQPError)
+"""What kombu lets through beside its OperationalError when the broker goes while a message is sent.
+
+The AttributeError comes of a channel that another thread closed at that moment: its connection is None.
+"""
 RETRY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 REDIS = {"socket_timeout": 5, "socket_connect_timeout": 2, "socket_keepalive": True}
 RABBITMQ = {"confirm_publish": True, "read_timeout": 5, "write_timeout": 5}
@@ -49,7 +56,7 @@ class Publisher:
                         retry=True,
                         retry_policy=RETRY,
                     )
-        except (OperationalError, OSError) as error:
+        except (OperationalError, OSError, redis.RedisError, *UNFORESEEN) as error:
             raise BrokerError(f"the broker {masked(self._url)} cannot be reached: {_cause(error)}.") from error
 
     def require_broker(self) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 
 import kombu
 from celery.app.amqp import AMQP
+from kombu.exceptions import OperationalError
 from kombu.transport import pyamqp
 from kombu.transport import redis as plain_redis
 
+from mirepoix.publisher import UNFORESEEN
 from workers import amqp_transport, redis_transport
 
 SIFTING: dict[Any, type] = {
@@ -33,6 +35,18 @@ class SiftingConnection(kombu.Connection):
 
 
 class SiftingAMQP(AMQP):
-    """Celery's messaging on such connections."""
+    """Celery's messaging on such connections, with one word for a broker that went away while a message was sent."""
 
     Connection = SiftingConnection
+
+    def _create_task_sender(self) -> Any:
+        send = super()._create_task_sender()  # type: ignore[misc]  # celery-types does not have it
+
+        def send_or_say(*args: Any, **options: Any) -> Any:
+            """Raises kombu's OperationalError where the message may not have been sent."""
+            try:
+                return send(*args, **options)
+            except UNFORESEEN as error:
+                raise OperationalError(f"the connection broke: {type(error).__name__} {error}") from error
+
+        return send_or_say

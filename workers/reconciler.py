@@ -170,10 +170,16 @@ class Reconciler:
 
 
 def backlog(app: Celery, name: str) -> int:
-    """How many messages wait in the queue `name`; 0 when there is no such queue (yet)."""
+    """How many messages wait in the queue `name`; 0 when there is no such queue (yet).
+
+    Raises kombu's OperationalError when the broker is away, at once: left alone, kombu would wait for it for ever.
+    """
     with app.connection_for_read() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0)
         try:
             declared: Any = queue(name).bind(connection.default_channel).queue_declare(passive=True)
             return int(declared.message_count)
         except (ChannelError, VirtualChannelError):
             return 0
+        except connection.connection_errors as error:
+            raise OperationalError(f"the broker went away: {error}") from error

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 if sys.platform != "win32":
@@ -80,13 +80,13 @@ class Database:
     def _errors_explained(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, ProgrammingError) as error:
+        except (InterfaceError, OperationalError, ProgrammingError) as error:
             raise LedgerError(_explain(error, self.url)) from error
         except PoolTimeout as error:
             raise LedgerError(f"all connections to the database {masked(self.url)} are busy: {error}.") from error
 
 
-def _explain(error: OperationalError | ProgrammingError, url: str) -> str:
+def _explain(error: InterfaceError | OperationalError | ProgrammingError, url: str) -> str:
     cause = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
     if "no such table" in cause or ("does not exist" in cause and "relation" in cause):
         return f"the database {masked(url)} has no tables yet. Run `mirepoix migrate`."
