@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.setup import find_problems
+from mirepoix.config_file import parse_config
 from tests.system.test_up import command, up
 
 pytestmark = [pytest.mark.system, pytest.mark.embedded]
@@ -45,6 +47,13 @@ def test_each_link_between_documents_leads_somewhere() -> None:
     for path in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_each_configuration_that_the_readme_shows_is_one() -> None:
+    shown = blocks("yaml", [ROOT / "README.md"])
+    assert shown
+    for text in shown:
+        assert find_problems(parse_config(text), emulated=True) == []
 
 
 def test_each_file_that_the_architecture_names_exists() -> None:
