@@ -52,16 +52,16 @@ def frame_handler(connection: Any, callback: Callable[..., Any]) -> Callable[[An
     """
     take = plain_frame_handler(connection, callback)
 
-    def on_frame(frame: tuple[int, int, memoryview]) -> Any:
+    def on_frame(frame: tuple[int, int, bytes]) -> Any:
         kind, channel, buffer = frame
         if kind == CONTENT_HEADER and not _is_readable(buffer):
-            frame = kind, channel, memoryview(bytes(buffer[:BEFORE_PROPERTIES]) + UNREADABLE)
+            frame = kind, channel, bytes(buffer[:BEFORE_PROPERTIES]) + UNREADABLE
         return take(frame)
 
     return on_frame
 
 
-def _is_readable(buffer: memoryview) -> bool:
+def _is_readable(buffer: bytes) -> bool:
     message: Any = Message()
     try:
         message.inbound_header(buffer)
