@@ -22,25 +22,25 @@ def register_tasks(app: Celery, house: House) -> None:
     """Give `app` the tasks; they work with what is in `house`."""
     deciding = {ROUTE: choose_route, GATE: judge_tier, REDUCE: count_votes, EXPAND: spread_items}
 
-    @app.task(name=START)
+    @app.task(name=START, shared=False)
     def start(*job_ids: str) -> None:
         for job_id in job_ids:
             with caring_for_job(house, job_id):
                 start_job(house, job_id)
 
-    @app.task(name=CALL, bind=True, throws=SPARED)
+    @app.task(name=CALL, bind=True, shared=False, throws=SPARED)
     def call(task: Task[Any, Any], job_id: str, path: str) -> None:
         with caring_for_step(house, job_id, path):
             _go_on_with(task, call_model(house, job_id, path))
 
     for name, think in deciding.items():
 
-        @app.task(name=name, bind=True, throws=SPARED)
+        @app.task(name=name, bind=True, shared=False, throws=SPARED)
         def decision(task: Task[Any, Any], job_id: str, path: str, think: Any = think) -> None:
             with caring_for_step(house, job_id, path):
                 _go_on_with(task, decide(house, job_id, path, think))
 
-    @app.task(name=GO_ON, bind=True)
+    @app.task(name=GO_ON, bind=True, shared=False)
     def go_on(task: Task[Any, Any], job_id: str, path: str, index: int) -> None:
         with caring_for_step(house, job_id, path):
             _go_on_with(task, continue_chain(house, job_id, path, index))

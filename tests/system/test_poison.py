@@ -64,8 +64,9 @@ class Post:
             return
         with Connection(self.world.settings.broker_url) as connection:
             channel: Any = connection.default_channel
+            properties = {key: value for key, value in parts.properties.items() if key != "priority"}
             message = channel.prepare_message(
-                parts.body, None, parts.content_type, parts.content_encoding, parts.headers, dict(parts.properties)
+                parts.body, None, parts.content_type, parts.content_encoding, parts.headers, properties
             )
             channel.basic_publish(message, exchange="", routing_key=queue)
 
