@@ -48,7 +48,7 @@ class Publisher:
                 for together in in_messages(job_ids):
                     self._app.send_task(
                         START,
-                        args=[together],
+                        args=together,
                         queue=queue_name(None, lane),
                         producer=producer,
                         argsrepr=shown_ids(together),

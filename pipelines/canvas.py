@@ -92,7 +92,7 @@ def step_signature(app: Celery, step: ReadyStep) -> Signature[Any]:
 
 def start_signature(app: Celery, job_ids: list[str], lane: Lane) -> Signature[Any]:
     """The signature that starts some jobs."""
-    return _signature(app, START, (job_ids,), queue_name(None, lane), shown_ids(job_ids))
+    return _signature(app, START, tuple(job_ids), queue_name(None, lane), shown_ids(job_ids))
 
 
 def weight(place: Place) -> int:
@@ -108,8 +108,6 @@ def weight(place: Place) -> int:
             return min(sum(weight(link) for link in children(place)), WINDOW + 1)
 
 
-def _signature(
-    app: Celery, task: str, args: tuple[str | int | list[str], ...], queue: str, shown: str
-) -> Signature[Any]:
+def _signature(app: Celery, task: str, args: tuple[str | int, ...], queue: str, shown: str) -> Signature[Any]:
     options = {"queue": queue, "argsrepr": shown, "kwargsrepr": "{}"}
     return Signature(task, args=args, options=options, app=app, immutable=True)

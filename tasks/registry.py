@@ -23,7 +23,7 @@ def register_tasks(app: Celery, house: House) -> None:
     deciding = {ROUTE: choose_route, GATE: judge_tier, REDUCE: count_votes, EXPAND: spread_items}
 
     @app.task(name=START)
-    def start(job_ids: list[str]) -> None:
+    def start(*job_ids: str) -> None:
         for job_id in job_ids:
             with caring_for_job(house, job_id):
                 start_job(house, job_id)

@@ -236,10 +236,13 @@ def check_body(raw: bytes, task: str, tasks: Tasks) -> None:
 def _check_arguments(task: str, args: list[str | int | bool | None], tasks: Tasks) -> None:
     if task not in tasks:
         raise Malformed("task: not one of the house's")
-    parameters = tasks[task]
+    parameters = list(tasks[task].items())
+    if parameters[-1][0].startswith("*"):  # any number of them
+        name, kind = parameters.pop()
+        parameters += [(name[1:].removesuffix("s"), kind)] * max(1, len(args) - len(parameters))
     if len(args) != len(parameters):
         raise Malformed(f"args: {task} takes {len(parameters)}, not {len(args)}")
-    for (name, kind), value in zip(parameters.items(), args, strict=True):
+    for (name, kind), value in zip(parameters, args, strict=True):
         fits = type(value) is kind
         if isinstance(value, str):
             fits = fits and bool(JOB_ID.fullmatch(value) if name == "job_id" else 0 < len(value) <= LONGEST_PATH)

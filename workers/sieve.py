@@ -116,7 +116,11 @@ def _check_control(headers: Any, body: bytes) -> None:
 def _parameters(function: Callable[..., Any]) -> dict[str, type]:
     kinds = get_type_hints(function)
     wanted = inspect.signature(function).parameters.values()
-    return {each.name: kinds[each.name] for each in wanted if each.default is each.empty}
+    return {
+        f"*{each.name}" if each.kind is each.VAR_POSITIONAL else each.name: kinds[each.name]
+        for each in wanted
+        if each.default is each.empty
+    }
 
 
 def _as_text(value: object) -> str:

@@ -62,14 +62,19 @@ local function look(key)
         redis.call('DEL', key)
         return 0, oldest
     end
+    local gone = {}
     for bin = first, oldest - 1 do
         local amount = redis.call('HGET', key, bin)
         if amount then
             used = used - amount
-            redis.call('HDEL', key, bin)
+            gone[#gone + 1] = bin
         end
     end
+    -- First what fails when Redis is out of memory; then nothing has changed.
     redis.call('HSET', key, 'used', used, 'first', oldest)
+    if #gone > 0 then
+        redis.call('HDEL', key, unpack(gone))
+    end
     return used, oldest
 end
 

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from kombu import Connection
 from sqlalchemy import select, text
 
-from db.quarantine import Kept, read_quarantine
+from db.quarantine import ROOM, Kept, read_quarantine
 from mirepoix import JobState
 from mirepoix.config_file import load_config
 from mirepoix.ledger.tables import Worker
+from mirepoix.queues import both_lanes
 from tasks.house import House
 from tests.system.poison import BROADCASTS, EMBED, HARMLESS, MESSAGES, Parts, entries
 from tests.system.world import World, open_world
@@ -184,7 +185,8 @@ def test_messages_that_lead_nowhere_end_harmlessly(busy: World, post: Post) -> N
     all_succeed(busy, "ask", "decide")
     assert pids(busy) == before
     assert set(kept(busy)) == known
-    assert busy.log("local").count("a message names what the ledger does not have") == len(HARMLESS) - 1
+    said = busy.log("local").count("a message names what the ledger does not have")
+    assert said == len(HARMLESS) * len(both_lanes("local"))
 
 
 def test_malformed_control_messages_stop_no_worker(busy: World, post: Post) -> None:
@@ -253,10 +255,10 @@ def test_doctor_lists_the_quarantine(busy: World, post: Post) -> None:
     known = set(kept(busy))
     for number in range(7):
         post.send("orchestrate", Parts(body=b"%s %d" % (secret.encode(), number)))
-    busy.until(lambda: len(set(kept(busy)) - known) == 7, "the quarantine")
+    busy.until(lambda: len(set(kept(busy)) - known) >= 7, "the quarantine")
     (report,) = busy.lines("doctor")
     assert report["problems"] == [], "an old poison is no problem of today"
-    assert report["quarantine"]["messages"] == len(known) + 7
+    assert report["quarantine"]["messages"] == min(len(known) + 7, ROOM)
     newest = report["quarantine"]["newest"]
     assert len(newest) == 5
     assert {message["queue"] for message in newest} == {"orchestrate"}

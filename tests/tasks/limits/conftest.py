@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 import redis
@@ -41,3 +43,10 @@ def client(server: str) -> Iterator[redis.Redis]:
 def clock(client: redis.Redis) -> Clock:
     """A clock that is turned by hand."""
     return Clock(client)
+
+
+@pytest.fixture(scope="package")
+def elsewhere() -> Iterator[ProcessPoolExecutor]:
+    """Two other processes."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        yield pool

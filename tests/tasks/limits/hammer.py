@@ -1,4 +1,4 @@
-"""Threads, in this or in other processes, that call as often as they are let."""
+"""Threads, in this process or elsewhere, that call as often as they are let."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 from mirepoix.config import Config
 from tasks.limits import Admission, Gatekeeper, connect_limits
@@ -37,17 +35,6 @@ def hammer(url: str, settings: Config, worker: str, threads: int, seconds: float
     in_threads(threads, run)
     client.close()
     return calls
-
-
-def hammer_from_processes(
-    processes: int, url: str, settings: Config, threads: int, seconds: float, window: float
-) -> list[Counted]:
-    """The same from several processes."""
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        futures = [
-            pool.submit(hammer, url, settings, f"w{number}", threads, seconds, window) for number in range(processes)
-        ]
-        return [call for future in futures for call in future.result()]
 
 
 def in_threads(count: int, run: Callable[[int], None]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -44,10 +43,9 @@ def _ask(url: str, settings: Config) -> Admission | Refusal:
         return Gatekeeper(client, settings, "other").admit("gpt", 1)
 
 
-def test_another_process_sees_the_pause(client: redis.Redis, server: str) -> None:
+def test_another_process_sees_the_pause(client: redis.Redis, server: str, elsewhere: ProcessPoolExecutor) -> None:
     Gatekeeper(client, FRAIL, "w1").pause("openai", 30)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        answer = refused(pool.submit(_ask, server, FRAIL).result())
+    answer = refused(elsewhere.submit(_ask, server, FRAIL).result())
     assert answer.reason is Reason.PAUSED
     assert 20 < answer.wait <= 37.5
 
@@ -135,12 +133,16 @@ def test_a_call_that_a_limit_refuses_is_no_probe(client: redis.Redis, clock: Clo
 
 def test_failures_from_before_it_opened_do_not_open_it_again(client: redis.Redis, clock: Clock) -> None:
     keeper = gatekeeper(client, FRAIL, clock)
-    before = [admitted(keeper.admit("gpt", 1)) for _ in range(5)]
+    before = [admitted(keeper.admit("gpt", 1)) for _ in range(6)]
     _break(keeper)
-    clock.turn(4)
-    probe = admitted(keeper.admit("gpt", 1))
-    for admission in before:
+    clock.turn(3)
+    for admission in before[:3]:
         keeper.settle(admission, 1, failed=True)
+    clock.turn(1)
+    probe = admitted(keeper.admit("gpt", 1))
+    for admission in before[3:]:
+        keeper.settle(admission, 1, failed=True)
+    assert refused(keeper.admit("gpt", 1)).wait < 1
     keeper.settle(probe, 1, failed=False)
     admitted(keeper.admit("gpt", 1))
 

@@ -17,7 +17,7 @@ from tests.tasks.limits.hammer import in_threads
 from tests.tasks.limits.relay import line_that_breaks_once
 from tests.tasks.limits.setting import Clock, admitted, config, gatekeeper, refused
 
-THREE = config(Limits(concurrency=3))
+THREE = config(Limits(concurrency=3), Limits(concurrency=3))
 
 
 def test_200_threads_of_20_workers_never_have_more_calls_under_way_than_allowed(client: redis.Redis) -> None:

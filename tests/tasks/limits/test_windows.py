@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from math import floor
 
 import pytest
 import redis
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from mirepoix.config import Limits
 from tasks.limits import Admission, Gatekeeper, Reason
-from tests.tasks.limits.hammer import hammer, hammer_from_processes
+from tasks.limits.gatekeeper import BINS
+from tests.tasks.limits.hammer import hammer
 from tests.tasks.limits.setting import (
     Clock,
     Counted,
@@ -29,26 +30,31 @@ WINDOW, BIN = 60.0, 0.5
 
 @pytest.mark.usefixtures("client")
 def test_200_threads_keep_to_rpm_in_any_window(server: str) -> None:
-    calls = hammer(server, config(Limits(rpm=300)), "w", threads=200, seconds=6.5, window=3)
+    calls = hammer(server, config(Limits(rpm=300)), "w", threads=200, seconds=7, window=3)
     calls = [replace(call, amount=1) for call in calls]
-    most = _report("rpm, 200 threads", calls, limit=300, window=3, ideal=900)
+    most = _report("rpm, 200 threads", calls, limit=300, window=3)
     assert most == 300
-    assert len(calls) >= 0.99 * 900
+    assert len(calls) >= 0.95 * 900
 
 
 @pytest.mark.usefixtures("client")
-def test_processes_keep_to_tpm_in_any_window_while_calls_turn_out_smaller_than_estimated(server: str) -> None:
+def test_processes_keep_to_tpm_in_any_window_while_calls_turn_out_smaller_than_estimated(
+    server: str, elsewhere: ProcessPoolExecutor
+) -> None:
     both = config(Limits(rpm=100_000, tpm=20_000), Limits(tpm=15_000))
-    calls = hammer_from_processes(3, server, both, threads=30, seconds=4.5, window=2)
-    most = _report("tpm, 3 processes of 30 threads", calls, limit=15_000, window=2, ideal=45_000)
+    parts = [elsewhere.submit(hammer, server, both, f"w{number}", 50, 4.6, 2) for number in range(2)]
+    calls = [call for part in parts for call in part.result()]
+    most = _report("tpm, 2 processes of 50 threads", calls, limit=15_000, window=2)
     assert sum(call.amount for call in calls) >= 0.9 * 45_000
     assert most <= 15_000
 
 
-def _report(what: str, calls: list[Counted], *, limit: int, window: float, ideal: int) -> int:
+def _report(what: str, calls: list[Counted], *, limit: int, window: float) -> int:
     """The most in any window on the server's clock, which the callers' own clocks must not contradict."""
     most, seen = most_in_any_window(calls, window), most_seen_in_any_window(calls, window)
     total = sum(call.amount for call in calls)
+    took = max(call.answered for call in calls) - min(call.asked for call in calls)
+    ideal = limit * (1 + int(took / window))
     print(f"\n{what}: limit {limit} in {window:g} s: most in any window {most} (by the callers' clocks {seen}),")
     print(f"    admitted {total} of ideally {ideal}, in {len(calls)} calls")
     assert seen <= limit
@@ -66,6 +72,30 @@ def test_the_wait_is_as_long_as_it_takes_for_enough_to_leave_the_window(client: 
     assert 53 <= refusal.wait <= 53 + 2 * BIN
     clock.turn(refusal.wait)
     admitted(keeper.admit("gpt", 35))
+
+
+def test_where_several_limits_refuse_the_longest_wait_is_told(client: redis.Redis, clock: Clock) -> None:
+    keeper = gatekeeper(client, config(Limits(rpm=2, tpm=100)), clock)
+    admitted(keeper.admit("gpt", 10))
+    clock.turn(30)
+    admitted(keeper.admit("gpt", 10))
+    refusal = refused(keeper.admit("gpt", 95))
+    assert refusal.reason is Reason.TPM
+    assert refusal.wait >= 60
+    refusal = refused(keeper.admit("gpt", 1))
+    assert refusal.reason is Reason.RPM
+    assert refusal.wait <= 30 + 2 * BIN
+
+
+@pytest.mark.parametrize("window", [60.0, 13.3, 31.7])
+def test_a_window_lasts_as_long_wherever_in_its_bin_it_begins(client: redis.Redis, clock: Clock, window: float) -> None:
+    keeper = Gatekeeper(client, config(Limits(rpm=1)), "w1", window=window, clock=clock.source)
+    for _ in range(60):
+        admitted(keeper.admit("gpt", 1))
+        for part in (0.997, 0.003):
+            clock.turn(window * part)
+            refused(keeper.admit("gpt", 1))
+        clock.turn(window / 119 + 0.007)
 
 
 def test_a_call_larger_than_the_limit_goes_out_alone(client: redis.Redis, clock: Clock) -> None:
@@ -133,7 +163,7 @@ class Book:
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("wait"), st.floats(0, 20) | st.sampled_from([BIN, WINDOW - BIN, WINDOW, WINDOW + BIN, 500])),
+        st.tuples(st.just("wait"), st.integers(0, 130) | st.sampled_from([119, 120, 121, 122, 123])),
         st.tuples(st.just("call"), st.integers(0, 60)),
         st.tuples(st.just("settle"), st.integers(0, 60)),
     ),
@@ -142,36 +172,80 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rpm=st.integers(1, 6), tpm=st.integers(1, 120), steps=STEPS)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rpm=st.integers(1, 6),
+    tpm=st.integers(1, 120),
+    window=st.sampled_from([60.0, 59.7, 13.3]),
+    odd=st.sampled_from([0, 0.001, 0.049, 0.25]),
+    steps=STEPS,
+)
 def test_whatever_happens_the_windows_are_exact_to_one_bin(
-    client: redis.Redis, rpm: int, tpm: int, steps: list[tuple[str, float]]
+    client: redis.Redis, rpm: int, tpm: int, window: float, odd: float, steps: list[tuple[str, int]]
 ) -> None:
     client.flushdb()
     clock = Clock(client)
-    keeper = gatekeeper(client, config(Limits(rpm=rpm), Limits(tpm=tpm)), clock)
-    book = Book()
+    keeper = Gatekeeper(client, config(Limits(rpm=rpm), Limits(tpm=tpm)), "w1", window=window, clock=clock.source)
+    account = Account(keeper, clock, window, rpm, tpm)
     for step, number in steps:
         if step == "wait":
-            clock.turn(number)
+            clock.turn(number * account.bin + odd)
         elif step == "call":
-            _call(keeper, clock, book, floor(number), rpm, tpm)
-        elif book.calls:
-            admission, _ = book.calls.pop(0)
-            keeper.settle(admission, floor(number), failed=None)
-            book.calls.append((admission, floor(number)))
+            account.call(number)
+        else:
+            account.settle(number)
 
 
-def _call(keeper: Gatekeeper, clock: Clock, book: Book, tokens: int, rpm: int, tpm: int) -> None:
-    """Ask; whoever is refused waits as told, and is admitted then."""
-    answer = keeper.admit("gpt", tokens)
-    if not isinstance(answer, Admission):
-        requests, spent = book.within(clock.now_ms, WINDOW + BIN)
-        assert requests + 1 > rpm or (spent and spent + tokens > tpm), f"refused without need: {answer}"
-        assert answer.wait <= WINDOW + 2 * BIN
-        clock.turn(answer.wait)
-        answer = admitted(keeper.admit("gpt", tokens))
-    requests, spent = book.within(clock.now_ms, WINDOW)
-    assert requests + 1 <= rpm
-    assert spent == 0 or spent + tokens <= tpm
-    book.calls.append((answer, tokens))
+@dataclass
+class Entry:
+    """An admitted call and the tokens that it counts with."""
+
+    call: Admission
+    tokens: int
+    ended: bool = False
+
+
+@dataclass
+class Account:
+    """A gatekeeper, and what it admitted as a plain list: the simplest model of a window."""
+
+    keeper: Gatekeeper
+    clock: Clock
+    window: float
+    rpm: int
+    tpm: int
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def bin(self) -> float:
+        """Its width in seconds."""
+        return round(self.window * 1000 / BINS) / 1000
+
+    def within(self, span: float) -> tuple[int, int]:
+        """Requests and tokens of the last `span` seconds."""
+        since = self.clock.now_ms - round(span * 1000)
+        tokens = [entry.tokens for entry in self.entries if entry.call.at_ms >= since]
+        return len(tokens), sum(tokens)
+
+    def call(self, tokens: int) -> None:
+        """Ask; whoever is refused waits as told, and is admitted then."""
+        answer = self.keeper.admit("gpt", tokens)
+        if not isinstance(answer, Admission):
+            requests, spent = self.within(self.window + self.bin)
+            assert requests + 1 > self.rpm or (spent and spent + tokens > self.tpm), f"refused without need: {answer}"
+            assert answer.wait <= self.window + 2 * self.bin
+            self.clock.turn(answer.wait)
+            answer = admitted(self.keeper.admit("gpt", tokens))
+        requests, spent = self.within(self.window)
+        assert requests + 1 <= self.rpm
+        assert spent == 0 or spent + tokens <= self.tpm
+        self.entries.append(Entry(answer, tokens))
+
+    def settle(self, tokens: int) -> None:
+        """One of the last calls has used `tokens`, unless that was said before."""
+        if not self.entries:
+            return
+        entry = self.entries[-1 - tokens % min(3, len(self.entries))]
+        self.keeper.settle(entry.call, tokens, failed=None)
+        if not entry.ended:
+            entry.tokens, entry.ended = tokens, True
