@@ -14,7 +14,7 @@ from mirepoix.paths import ROOT
 
 ITEMS = 10_000
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath", "islet", "jetty", "karst", "larch")
-SHARES = {"single": 30, "cascade": 25, "chain": 20, "ensemble": 15, "nest": 10}
+SHARES = {"single": 44, "cascade": 22, "chain": 14, "ensemble": 12, "nest": 8}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from cli.main import main
 from db.steps import Claim, claim_step
 from mirepoix.ledger.tables import Step
 from mirepoix.states import StepState
-from tasks import call, decide
+from tasks import decide, intent
 from workers import run as worker_run
 
 
@@ -55,6 +55,7 @@ def without_reconciler() -> None:
     def nobody(house: object) -> Iterator[None]:
         yield
 
+    assert "Reconciler" in vars(worker_run)
     vars(worker_run)["Reconciler"] = nobody
 
 
@@ -69,7 +70,8 @@ def without_claim() -> None:
         )
         return claim_step(connection, job_id, path, *rest, **options)
 
-    for module in (call, decide):
+    for module in (decide, intent):
+        assert "claim_step" in vars(module)
         vars(module)["claim_step"] = claim_anyway
 
 
