@@ -14,6 +14,7 @@ from mirepoix import Call, Chain, Ensemble
 from mirepoix.paths import MAX_DEPTH, root
 from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE
 from mirepoix.spec import Pipeline
+from mirepoix.states import Lane
 from pipelines.canvas import Canvas
 from tests.specs import MODELS, pipelines
 from tests.system.poison import EMBED, JOB, MESSAGES, body, headers
@@ -26,7 +27,7 @@ APP = Celery(set_as_current=False)
 
 def passes(spec: Pipeline) -> None:
     """The canvas of `spec` may follow a task, as a link of its chain or in its chord."""
-    canvas: JsonValue = json.loads(dumps(Canvas(APP, JOB, MODELS.__getitem__).of(root(spec))))
+    canvas: JsonValue = json.loads(dumps(Canvas(APP, JOB, Lane.FAST, MODELS.__getitem__).of(root(spec))))
     for after in ({"chain": [canvas]}, {"chord": canvas}):
         check_body(json.dumps([[JOB, "$"], {}, EMBED | after]).encode(), CALL, TASKS)
 
