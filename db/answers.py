@@ -32,7 +32,7 @@ class Progress:
     """What a recorded end led to. `won` is False when the claim had lapsed and nothing changed.
 
     `to_drive` are the steps that became ready and that no canvas leads to: the caller publishes them. With
-    `frees_fast_lane_of` a job of that tenant has left the fast lane, and another may come in.
+    `frees_fast_lane_of` a job of that tenant has left the fast lane, and another that waits may come in.
     """
 
     won: bool
@@ -55,8 +55,12 @@ class _Wave:
         return self.job.id
 
     def progress(self) -> Progress:
-        leaves = self.job_ended and self.job.lane is Lane.FAST
+        leaves = self.job_ended and self.job.lane is Lane.FAST and self._others_wait()
         return Progress(True, self.job_ended, tuple(self.to_drive), self.job.tenant if leaves else None)
+
+    def _others_wait(self) -> bool:
+        bulk = (Job.lane == Lane.BULK, Job.tenant == self.job.tenant, Job.finished_at.is_(None))
+        return self.connection.execute(select(Job.id).where(*bulk).limit(1)).one_or_none() is not None
 
     def row(self, path: str) -> Row[Any]:
         query = select(*Step.__table__.c).where(Step.job_id == self.job_id, Step.path == path)

@@ -114,6 +114,12 @@ def close_lost_attempts(connection: Connection, claims: Iterable[tuple[str, str,
             close_attempt(connection, attempt_id, lost)
 
 
+def close_broken_attempts(connection: Connection, job_id: str, path: str) -> None:
+    """Complete the open attempts of a step whose task broke."""
+    query = select(Attempt.epoch).where(Attempt.job_id == job_id, Attempt.path == path, Attempt.finished_at.is_(None))
+    close_lost_attempts(connection, [(job_id, path, epoch) for epoch in connection.scalars(query).all()])
+
+
 def _settle(connection: Connection, attempt_id: int, outcome: Outcome) -> None:
     """Tell the tenant's day what became of the attempt's reserve; where it reserved nothing, nobody counts."""
     query = select(

@@ -70,11 +70,12 @@ def bury_worker(connection: Connection, worker_id: str, last_beat: int) -> list[
 
 def _take_back(connection: Connection, worker_id: str, *, crashed: bool) -> list[TakenBack]:
     """Free what the process holds. Its messages died with it, so from now on no canvas is counted on."""
+    held = select(Step.job_id, Step.path, Step.epoch).where(Step.holder == worker_id)
+    close_lost_attempts(connection, [(row.job_id, row.path, row.epoch) for row in connection.execute(held).all()])
     rows: Sequence[AnyRow] = connection.execute(
         update(Step)
         .where(Step.holder == worker_id, Step.state.in_(OPEN))
         .values(holder=None, due_at=now(), driven=True, crashes=Step.crashes + int(crashed))
         .returning(Step.job_id, Step.path, Step.epoch, Step.kind, Step.lane, Step.provider, Step.model, Step.crashes)
     ).all()
-    close_lost_attempts(connection, [(row.job_id, row.path, row.epoch) for row in rows])
     return [TakenBack(ready_step(row.job_id, row.path, row), row.crashes) for row in rows]

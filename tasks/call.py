@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Any, TypeVar
 
 import structlog
@@ -88,14 +89,23 @@ class _Postponed(Exception):
         self.refusal = refusal
 
 
+class _Stage(Enum):
+    """How far an attempt has come."""
+
+    UNSENT = auto()
+    SENT = auto()
+    WRITTEN = auto()
+    """Its outcome is in the ledger."""
+
+
 @dataclass(slots=True)
 class _Asking:
-    """One claimed call on its way to an answer, attempt after attempt. `sent`: this attempt's request may be billed."""
+    """One claimed call on its way to an answer, attempt after attempt."""
 
     house: House
     flight: Flight
     intent: Intent
-    sent: bool = False
+    stage: _Stage = _Stage.UNSENT
 
     def until_answered(self) -> Signature[Any] | None:
         """Ask again until there is an answer or no more hope; returns what takes the task's place."""
@@ -118,13 +128,13 @@ class _Asking:
             again = open_again(self.house, self.flight, self.intent)
             if again is None:
                 return None
-            self.intent, self.sent, number = again, False, number + 1
+            self.intent, self.stage, number = again, _Stage.UNSENT, number + 1
         return None
 
     def _attempt(self) -> ProviderError | None:
         """Send the request once and write down what came of it; None when the step is answered."""
         admission = self._be_admitted()
-        self.sent, started = True, time.monotonic()
+        self.stage, started = _Stage.SENT, time.monotonic()
         tokens: int | None = None
         failed: bool | None = None
         try:
@@ -206,6 +216,7 @@ class _Asking:
 
     def _close(self, outcome: Outcome) -> None:
         _write(self.house, lambda connection: close_attempt(connection, self.intent.attempt_id, outcome))
+        self.stage = _Stage.WRITTEN
 
     def _give_up(self, error: ProviderError) -> Signature[Any] | None:
         """Move the step to the next fallback, or else fail it."""
@@ -242,13 +253,13 @@ class _Asking:
 
     def _set_down(self, why: SetDown) -> None:
         """The flight was ended early: close or strike out its attempt, and hand the step back if its job goes on."""
-        intent, sent = self.intent, self.sent
+        intent, stage = self.intent, self.stage
         aborted = Outcome(latency=0, error_kind=ErrorKind.ABORTED, error=f"given up in mid-air: {why.value}")
 
         def record(connection: Connection) -> None:
-            if sent:
+            if stage is _Stage.SENT:
                 close_attempt(connection, intent.attempt_id, aborted)
-            else:
+            elif stage is _Stage.UNSENT:
                 discard_attempt(connection, intent.attempt_id)
             if why is SetDown.SHUTDOWN:
                 release_step(connection, intent.claim)

@@ -15,6 +15,7 @@ from celery.exceptions import Ignore, Reject, Retry
 from kombu.exceptions import OperationalError
 
 from db.answers import fail_broken_step
+from db.attempts import close_broken_attempts
 from mirepoix.errors import LedgerError, NotFound, StepFailed
 from mirepoix.states import ErrorKind
 from tasks.call import HandedBack
@@ -77,6 +78,8 @@ def caring_for_step(house: House, job_id: str, path: str) -> _Care:
     def fail(reason: str) -> None:
         with house.database.write() as connection:
             progress = fail_broken_step(connection, job_id, path, ErrorKind.INTERNAL, reason, holder=house.worker_id)
+            if progress.won:
+                close_broken_attempts(connection, job_id, path)
         follow(house, job_id, progress)
 
     return _Care(house, job_id, path, fail)

@@ -32,6 +32,7 @@ from db.overdue import (
 )
 from db.workers import TakenBack, bury_worker, read_beats
 from mirepoix.errors import LedgerError, LimitsUnavailable
+from mirepoix.ledger.accept import fast_room
 from mirepoix.ledger.ending import stop_late_job
 from mirepoix.planned import ReadyStep
 from mirepoix.queues import queue, queue_name
@@ -59,6 +60,7 @@ class Reconciler:
         self._patience = timedelta(seconds=self._lease * 2 / 3)
         self._interval = self._lease / 8
         self._beats: dict[str, tuple[int, float]] = {}
+        self._alive = set[str]()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mirepoix-reconciler", daemon=True)
 
@@ -102,6 +104,9 @@ class Reconciler:
             elif moment - seen[1] > self._lease:
                 self._bury(worker_id, beat)
         self._beats = known
+        if set(beats) != self._alive:
+            self._alive = set(beats)
+            self._house.limits.keep_only(self._alive)
 
     def _bury(self, worker_id: str, beat: int) -> None:
         with self._house.database.write() as connection:
@@ -130,7 +135,7 @@ class Reconciler:
 
     def _fill_the_fast_lane(self) -> None:
         with self._house.database.read() as connection:
-            tenants = list(waiting_tenants(connection))
+            tenants = [tenant for tenant in waiting_tenants(connection) if fast_room(connection, tenant) > 0]
         for tenant in tenants:
             promote(self._house, tenant)
 

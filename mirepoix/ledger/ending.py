@@ -32,9 +32,10 @@ def _end(connection: Connection, job_id: str, state: JobState, kind: ErrorKind |
     )
     if ended.rowcount == 0:
         return False
+    # Who holds a step goes on holding it until its request has been given up, or its process is found dead.
     connection.execute(
         update(Step)
         .where(Step.job_id == job_id, Step.state.in_([StepState.PENDING, StepState.RUNNING]))
-        .values(state=StepState.CANCELLED, finished_at=moment, holder=None, due_at=None)
+        .values(state=StepState.CANCELLED, finished_at=moment, due_at=None)
     )
     return True

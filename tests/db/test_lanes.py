@@ -73,7 +73,12 @@ def test_a_running_job_that_comes_into_the_fast_lane_takes_its_ready_steps_along
     assert [(again.step.path, again.step.lane) for again in promoted.steps] == [("0", Lane.FAST)]
     progress = run.answer("0")
     assert [(step.path, step.lane) for step in progress.to_drive] == [("1", Lane.FAST)]
-    assert run.answer("1").frees_fast_lane_of == "default"
+    assert run.answer("1").frees_fast_lane_of is None, "nobody waits"
+    accept(database, "default", FAST_JOBS + 1)
+    last = begin(database, Call(model="a"))
+    with database.write() as connection:
+        connection.execute(update(Job).where(Job.id == last.job_id).values(lane=Lane.FAST))
+    assert last.answer("$").frees_fast_lane_of == "default"
 
 
 def test_no_job_is_promoted_twice_and_all_are_in_the_end(database: Database) -> None:

@@ -116,7 +116,7 @@ class Ledger(RuleBasedStateMachine):
             seen = read_beats(connection)[worker]
             if late:
                 beat(connection, worker)
-            held = {row.path for row in self.job.rows() if row.holder == worker}
+            held = {row.path for row in self.job.rows() if row.holder == worker and row.state in OPEN}
             taken = bury_worker(connection, worker, seen)
             assert (taken is None) == late
             assert taken is None or {back.step.path for back in taken} == held
