@@ -5,6 +5,7 @@ Whatever a message makes it raise, the message is put away and the next is taken
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -63,6 +64,22 @@ class Consumer(plain.Consumer):
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
         """A message that Celery finds wrong."""
         self._put_away(message, exc)
+
+    def connection_for_write(self, url: str | None = None, heartbeat: float | None = None) -> Any:
+        """The connection that events are sent on: without confirms, which the loop and another thread would fight over.
+
+        One of them reads the confirm that the other waits for; on RabbitMQ that held up the loop until a time-out.
+        """
+        connection = self.app.connection_for_write(url=url, heartbeat=heartbeat)
+        connection.transport_options = {**(connection.transport_options or {}), "confirm_publish": False}
+        return self.ensure_connected(connection)
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Let all events be sent by the loop, however many tasks end at once: a connection is for one thread."""
+        super().register_with_event_loop(hub)
+        dispatcher: Any = vars(self).get("event_dispatcher")
+        if dispatcher is not None:
+            dispatcher.buffer_limit = sys.maxsize
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Let go of a lost connection, so that a new one can be made.

@@ -41,6 +41,8 @@ from tasks.follow import follow, promote, publish_starts, publish_steps
 from tasks.house import House
 
 BATCH = 500
+LOOKS_A_LEASE = 4
+"""So often, at the least, a beat must be seen standing still before its process counts as dead."""
 MOST_CRASHES = 5
 """So many processes may die with a step in their hands before it is set aside."""
 MOST_DRIVES = 20
@@ -58,7 +60,8 @@ class Reconciler:
         self._house = house
         self._lease = house.settings.lease
         self._patience = timedelta(seconds=self._lease * 2 / 3)
-        self._interval = self._lease / 8
+        self._interval = self._lease / LOOKS_A_LEASE / 2
+        self._looked = time.monotonic()
         self._beats: dict[str, tuple[int, float]] = {}
         self._alive = set[str]()
         self._ended = threading.Event()
@@ -92,21 +95,30 @@ class Reconciler:
                 log.warning("the reconciler could not look", reason=str(error))
 
     def _bury_the_dead(self) -> None:
-        """Take back what processes hold whose beat, on our own clock, has stood still for a lease."""
+        """Take back what processes hold whose beat, on our own clock, has stood still for a lease.
+
+        Time in which the ledger could not be read counts for little, and none while it takes no beat of our own: it
+        says nothing of who is alive then.
+        """
         with self._house.database.read() as connection:
             beats = read_beats(connection)
         moment = time.monotonic()
-        known = {worker_id: seen for worker_id, seen in self._beats.items() if worker_id in beats}
+        passed, self._looked = min(moment - self._looked, self._lease / LOOKS_A_LEASE), moment
+        still = {worker_id: self._stillness(worker_id, beat, passed) for worker_id, beat in beats.items()}
+        if still.get(self._house.worker_id, 0.0) > self._lease / 2:
+            still = dict.fromkeys(beats, 0.0)
+        self._beats = {worker_id: (beat, still[worker_id]) for worker_id, beat in beats.items()}
         for worker_id, beat in beats.items():
-            seen = known.get(worker_id)
-            if seen is None or seen[0] != beat:
-                known[worker_id] = (beat, moment)
-            elif moment - seen[1] > self._lease:
+            if still[worker_id] > self._lease:
                 self._bury(worker_id, beat)
-        self._beats = known
         if set(beats) != self._alive:
             self._alive = set(beats)
             self._house.limits.keep_only(self._alive)
+
+    def _stillness(self, worker_id: str, beat: int, passed: float) -> float:
+        """For how many seconds the beat has stood still, `passed` of them since the last look."""
+        before, seconds = self._beats.get(worker_id, (beat, -passed))
+        return seconds + passed if before == beat else 0.0
 
     def _bury(self, worker_id: str, beat: int) -> None:
         with self._house.database.write() as connection:
