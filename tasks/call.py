@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from celery import Signature
@@ -18,12 +18,11 @@ from sqlalchemy import Connection
 from db.answers import Progress, answer_step, fail_step
 from db.attempts import Outcome, close_attempt, discard_attempt
 from db.steps import move_step, release_step
-from mirepoix.errors import LedgerError, LimitsUnavailable, ProviderError, StepFailed
+from mirepoix.errors import LimitsUnavailable, ProviderError, StepFailed
 from mirepoix.ledger.ending import stop_late_job
 from mirepoix.ledger.tables import now
 from mirepoix.paths import find
 from mirepoix.planned import ReadyStep
-from mirepoix.prices import cost
 from mirepoix.spec import Call
 from mirepoix.states import ErrorKind
 from pipelines.canvas import step_signature
@@ -33,11 +32,11 @@ from tasks.house import House
 from tasks.intent import Intent, claim_call, open_again
 from tasks.limits import Admission, Reason, Refusal, wait_for_admission
 from tasks.providers.base import Completion
+from tasks.recording import answered, failed, write_until_taken
 
 LONGEST_WAIT = 60.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 8.0
 DICE = random.SystemRandom()
-FIRST_REWRITE, LONGEST_REWRITE = 0.1, 5.0
 LIMITS_RETRY = 0.5
 BREAKS = (ErrorKind.CONNECT, ErrorKind.TIMEOUT, ErrorKind.OVERLOADED, ErrorKind.UNKNOWN)
 """Failures that say that the provider is in trouble; the breaker counts them."""
@@ -48,7 +47,6 @@ TROUBLE = (Reason.BREAKER, Reason.PAUSED)
 """Reasons to ask a fallback at once; at a limit of our own the call waits for its turn."""
 
 log = structlog.get_logger("mirepoix")
-T = TypeVar("T")
 
 
 class HandedBack(Exception):
@@ -136,18 +134,17 @@ class _Asking:
         admission = self._be_admitted()
         self.stage, started = _Stage.SENT, time.monotonic()
         tokens: int | None = None
-        failed: bool | None = None
+        broke: bool | None = None
         try:
             completion = self._send()
-            tokens, failed = completion.usage.input + completion.usage.output, False
+            tokens, broke = completion.usage.input + completion.usage.output, False
         except ProviderError as error:
-            tokens, failed = (0 if error.kind in UNCOUNTED else None), error.kind in BREAKS
-            outcome = _failed_outcome(error, time.monotonic() - started)
-            self._close(outcome)
+            tokens, broke = (0 if error.kind in UNCOUNTED else None), error.kind in BREAKS
+            self._close(failed(error, time.monotonic() - started))
             self._heed(error)
             return error
         finally:
-            self._leave(admission, tokens, failed=failed)
+            self._leave(admission, tokens, broke=broke)
         return self._record(completion, time.monotonic() - started)
 
     def _be_admitted(self) -> Admission:
@@ -188,9 +185,9 @@ class _Asking:
             with self._limits_may_fail():
                 self.house.limits.pause(self.intent.model.provider, error.wait)
 
-    def _leave(self, admission: Admission, tokens: int | None, *, failed: bool | None) -> None:
+    def _leave(self, admission: Admission, tokens: int | None, *, broke: bool | None) -> None:
         with self._limits_may_fail():
-            self.house.limits.settle(admission, tokens, failed=failed)
+            self.house.limits.settle(admission, tokens, failed=broke)
 
     @contextmanager
     def _limits_may_fail(self) -> Iterator[None]:
@@ -201,7 +198,7 @@ class _Asking:
             log.warning("the limits could not be told", reason=str(error))
 
     def _record(self, completion: Completion, latency: float) -> ProviderError | None:
-        outcome = _outcome(self.house, self.intent, completion, latency)
+        outcome = answered(self.house, self.intent, completion, latency)
         if completion.refused:
             self._close(outcome)
             return ProviderError("the model declined to answer", kind=ErrorKind.REFUSED, status=completion.status)
@@ -211,31 +208,31 @@ class _Asking:
             close_attempt(connection, self.intent.attempt_id, outcome)
             return progress
 
-        follow(self.house, self.flight.job_id, _write(self.house, record))
+        follow(self.house, self.flight.job_id, write_until_taken(self.house, record))
         return None
 
     def _close(self, outcome: Outcome) -> None:
-        _write(self.house, lambda connection: close_attempt(connection, self.intent.attempt_id, outcome))
+        write_until_taken(self.house, lambda connection: close_attempt(connection, self.intent.attempt_id, outcome))
         self.stage = _Stage.WRITTEN
 
     def _give_up(self, error: ProviderError) -> Signature[Any] | None:
-        """Move the step to the next fallback, or else fail it."""
+        """Move the step to the next fallback, or else fail it; at the deadline, fail the job."""
+        intent, job_id = self.intent, self.intent.claim.job_id
+        if self._time_left() == 0:
+            ended = write_until_taken(self.house, lambda connection: stop_late_job(connection, job_id))
+            follow(self.house, job_id, Progress(won=ended, job_ended=ended))
+            raise StepFailed("the job's deadline passed.")
         fallback = self._fallback()
         if fallback is not None:
             return self._move(fallback)
-        intent = self.intent
-        if self._time_left() == 0:
-            ended = _write(self.house, lambda connection: stop_late_job(connection, intent.claim.job_id))
-            follow(self.house, intent.claim.job_id, Progress(won=ended, job_ended=ended))
-            raise StepFailed("the job's deadline passed.")
         reason = f"{intent.model.provider}/{intent.key}: {error}"
-        progress = _write(self.house, lambda connection: fail_step(connection, intent.claim, error.kind, reason))
-        follow(self.house, intent.claim.job_id, progress)
+        progress = write_until_taken(self.house, lambda c: fail_step(c, intent.claim, error.kind, reason))
+        follow(self.house, job_id, progress)
         raise StepFailed(reason)
 
     def _move(self, fallback: str) -> Signature[Any] | None:
         claim, provider = self.intent.claim, self.house.config.provider_of(fallback)
-        if not _write(self.house, lambda c: move_step(c, claim, model=fallback, provider=provider)):
+        if not write_until_taken(self.house, lambda c: move_step(c, claim, model=fallback, provider=provider)):
             return None
         moved = ReadyStep(claim.job_id, claim.path, claim.kind, claim.job.lane, provider, fallback)
         return step_signature(self.house.app, moved)
@@ -243,11 +240,11 @@ class _Asking:
     def _move_or_postpone(self, refusal: Refusal) -> Signature[Any] | None:
         """Nothing was sent: strike the attempt out, and go on at a fallback now or here later."""
         intent, fallback = self.intent, self._fallback()
-        _write(self.house, lambda connection: discard_attempt(connection, intent.attempt_id))
+        write_until_taken(self.house, lambda connection: discard_attempt(connection, intent.attempt_id))
         if refusal.reason in TROUBLE and fallback is not None:
             return self._move(fallback)
         wait = timedelta(seconds=refusal.wait)
-        _write(self.house, lambda connection: release_step(connection, intent.claim, wait=wait))
+        write_until_taken(self.house, lambda connection: release_step(connection, intent.claim, wait=wait))
         log.info("a call waits", job=intent.claim.job_id, model=intent.key, reason=refusal.reason, wait=refusal.wait)
         return None
 
@@ -264,7 +261,7 @@ class _Asking:
             if why is SetDown.SHUTDOWN:
                 release_step(connection, intent.claim)
 
-        _write(self.house, record)
+        write_until_taken(self.house, record)
 
     def _fallback(self) -> str | None:
         """The model to ask after this one, along the fallbacks of the model that the pipeline names."""
@@ -275,37 +272,3 @@ class _Asking:
         line = (node.model, *models[node.model].fallbacks)
         after = line.index(self.intent.key) + 1 if self.intent.key in line else len(line)
         return line[after] if after < len(line) else None
-
-
-def _outcome(house: House, intent: Intent, completion: Completion, latency: float) -> Outcome:
-    api = house.config.providers[intent.model.provider].api
-    return Outcome(
-        latency=latency,
-        answer=completion.answer,
-        status=completion.status,
-        error_kind=ErrorKind.REFUSED if completion.refused else None,
-        error="the model declined to answer" if completion.refused else None,
-        finish_reason=completion.finish_reason,
-        request_id=completion.request_id,
-        usage=completion.usage,
-        cost=cost(intent.model, api, completion.usage),
-    )
-
-
-def _failed_outcome(error: ProviderError, latency: float) -> Outcome:
-    return Outcome(
-        latency=latency, status=error.status, error_kind=error.kind, error=str(error), request_id=error.request_id
-    )
-
-
-def _write(house: House, record: Callable[[Connection], T]) -> T:
-    """Carry out `record` in a transaction, again and again until the ledger takes it: what it records is paid for."""
-    wait = FIRST_REWRITE
-    while True:
-        try:
-            with house.database.write() as connection:
-                return record(connection)
-        except LedgerError as error:
-            log.warning("the ledger does not take an outcome; trying again", wait=wait, reason=str(error))
-        time.sleep(wait)
-        wait = min(2 * wait, LONGEST_REWRITE)

@@ -6,14 +6,11 @@ A message sent twice costs a hop, never money: the claim decides.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable
 from datetime import timedelta
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import redis
 import structlog
 from amqp.exceptions import ChannelError
 from celery import Celery
@@ -31,7 +28,6 @@ from db.overdue import (
     take_overdue_steps,
 )
 from db.workers import TakenBack, bury_worker, read_beats
-from mirepoix.errors import LedgerError, LimitsUnavailable
 from mirepoix.ledger.accept import fast_room
 from mirepoix.ledger.ending import stop_late_job
 from mirepoix.planned import ReadyStep
@@ -39,6 +35,7 @@ from mirepoix.queues import queue, queue_name
 from mirepoix.states import ErrorKind, Lane
 from tasks.follow import follow, promote, publish_starts, publish_steps
 from tasks.house import House
+from workers.rounds import Rounds
 
 BATCH = 500
 LOOKS_A_LEASE = 4
@@ -53,32 +50,20 @@ TRICKLE_PATIENCE, TRICKLE = 20, 5
 log = structlog.get_logger("mirepoix")
 
 
-class Reconciler:
-    """A background thread that looks at the ledger some times in a lease; `patience` is when it begins to wonder."""
+class Reconciler(Rounds):
+    """Looks at the ledger some times in a lease; `patience` is when it begins to wonder."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._lease = house.settings.lease
         self._patience = timedelta(seconds=self._lease * 2 / 3)
-        self._interval = self._lease / LOOKS_A_LEASE / 2
         self._looked = time.monotonic()
         self._beats: dict[str, tuple[int, float]] = {}
         self._alive = set[str]()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mirepoix-reconciler", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
+        super().__init__("reconciler", self.reconcile, self._lease / LOOKS_A_LEASE / 2)
 
     def reconcile(self) -> None:
-        """One look at everything. Raises LedgerError or kombu's OperationalError when a service is away."""
+        """One look at everything; raises what `rounds.AWAY` lists."""
         self._bury_the_dead()
         self._stop_the_late()
         self._fill_the_fast_lane()
@@ -86,13 +71,6 @@ class Reconciler:
             self._start_forgotten_jobs(lane)
             for provider in (None, *self._house.config.providers):
                 self._send_forgotten_steps(provider, lane)
-
-    def _run(self) -> None:
-        while not self._ended.wait(self._interval):
-            try:
-                self.reconcile()
-            except (LedgerError, LimitsUnavailable, OperationalError, redis.RedisError, OSError) as error:
-                log.warning("the reconciler could not look", reason=str(error))
 
     def _bury_the_dead(self) -> None:
         """Take back what processes hold whose beat, on our own clock, has stood still for a lease.

@@ -1,0 +1,59 @@
+"""Write down what came of a request, however long the ledger takes to accept it: it is paid for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Connection
+
+from db.attempts import Outcome
+from mirepoix.errors import LedgerError, ProviderError
+from mirepoix.prices import cost
+from mirepoix.states import ErrorKind
+from tasks.house import House
+from tasks.intent import Intent
+from tasks.providers.base import Completion
+
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+
+log = structlog.get_logger("mirepoix")
+T = TypeVar("T")
+
+
+def answered(house: House, intent: Intent, completion: Completion, latency: float) -> Outcome:
+    """The outcome of a request that a model answered, or refused to: billed either way."""
+    api = house.config.providers[intent.model.provider].api
+    return Outcome(
+        latency=latency,
+        answer=completion.answer,
+        status=completion.status,
+        error_kind=ErrorKind.REFUSED if completion.refused else None,
+        error="the model declined to answer" if completion.refused else None,
+        finish_reason=completion.finish_reason,
+        request_id=completion.request_id,
+        usage=completion.usage,
+        cost=cost(intent.model, api, completion.usage),
+    )
+
+
+def failed(error: ProviderError, latency: float) -> Outcome:
+    """The outcome of a request without an answer."""
+    return Outcome(
+        latency=latency, status=error.status, error_kind=error.kind, error=str(error), request_id=error.request_id
+    )
+
+
+def write_until_taken(house: House, record: Callable[[Connection], T]) -> T:
+    """Carry out `record` in a transaction, again and again until the ledger takes it."""
+    wait = FIRST_WAIT
+    while True:
+        try:
+            with house.database.write() as connection:
+                return record(connection)
+        except LedgerError as error:
+            log.warning("the ledger does not take an outcome; trying again", wait=wait, reason=str(error))
+        time.sleep(wait)
+        wait = min(2 * wait, LONGEST_WAIT)
