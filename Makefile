@@ -20,8 +20,9 @@ test: $(READY) ## run all tests, with real brokers, workers and databases
 test-quick: $(READY) ## run the quick tests: all pure ones and the core of the system tests
 	$(BIN)/pytest -m "not system or quick"
 
-test-services: $(READY) ## run the tests that use services on PostgreSQL and redis-server, which it installs and starts
+test-services: $(READY) ## run the tests that use services on PostgreSQL with redis-server and RabbitMQ, which it installs and starts
 	scripts/with-services $(BIN)/pytest -m "not embedded" tests/db tests/system
+	scripts/with-services --rabbitmq $(BIN)/pytest -m "not embedded" tests/system/test_pipelines.py tests/system/test_poison.py
 
 faults: $(READY) ## do dreadful things to a running house, on both stacks, and audit ledger and bill (10 minutes)
 	$(BIN)/python -m tests.faults

@@ -9,6 +9,7 @@ import pytest
 
 from db.attempts import Asked, Outcome, close_attempt, discard_attempt, open_attempt
 from db.budgets import Room, reserve
+from db.locks import lock_job
 from db.workers import register_worker, retire_worker
 from mirepoix import Call, Ensemble, Submission
 from mirepoix.errors import BudgetExceeded
@@ -30,7 +31,8 @@ def ask(run: Run, member: int, amount: str, cap: str | None = None) -> int | Roo
     """Claim a member and open its attempt if the budget has room; the attempt's id, or Room.LATER."""
     claim = run.must_claim(f"members.{member}", "w")
     with run.database.write() as connection:
-        room = reserve(connection, claim.job, Decimal(amount), None if cap is None else Decimal(cap))
+        job = lock_job(connection, run.job_id)
+        room = reserve(connection, job, Decimal(amount), None if cap is None else Decimal(cap))
         if room is Room.LATER:
             return room
         return open_attempt(connection, claim, Asked("one", "a", "wire", {"prompt": "x"}, Decimal(amount)))
