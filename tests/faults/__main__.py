@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
+from mirepoix.strict import unknown
 from tests.faults.matrix import details, header, line, table
 from tests.faults.round import PATIENCE, Result, Row, run_row
 from tests.faults.rows import ROWS
@@ -32,20 +33,22 @@ def main() -> int:
     results = list[Result]()
     for stack in options.stack.split(","):
         print(f"\n{header()}", flush=True)
-        with open_stack(stack, keep=options.keep) as running:
-            if options.keep:
-                print(f"everything is kept in {running.world.settings.home}")
+        with open_stack(stack) as running:
+            running.keep = options.keep
             if options.without:
                 running.restart_workers(frozenset({f"without-{options.without}"}))
-            for result in _run(running, chosen, options, began):
+            for result in _run(running, chosen, options):
                 results.append(result)
                 print(line(result), *details(result), sep="\n", flush=True)
+                running.keep |= not result.clean and not options.without
+            if running.keep:
+                print(f"ledger, bill and logs are kept in {running.world.settings.home}")
     print(table(results, began))
     clean = all(result.clean for result in results)
     return 1 if clean == bool(options.without) else 0
 
 
-def _run(stack: Stack, rows: list[Row], options: argparse.Namespace, began: float) -> Iterator[Result]:
+def _run(stack: Stack, rows: list[Row], options: argparse.Namespace) -> Iterator[Result]:
     patience = DOOMED_PATIENCE if options.without else PATIENCE
     if options.minutes is None:
         for row in rows:
@@ -67,8 +70,13 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seed", default="1", help="the seed of the load and, in a soak, of the choice of rows")
     parser.add_argument("--minutes", type=float, help="soak: random rows for as long as this")
     parser.add_argument("--without", choices=("reconciler", "claim"), help="break the house, to see the matrix see it")
-    parser.add_argument("--keep", action="store_true", help="keep the ledger, the bill and all logs")
-    return parser.parse_args()
+    parser.add_argument("--keep", action="store_true", help="keep ledger, bill and logs even where all is clean")
+    options = parser.parse_args()
+    for given, known in ((options.stack, STACKS), (options.rows, [row.name for row in ROWS])):
+        for name in given.split(",") if given else ():
+            if name not in known:
+                parser.error(unknown(f"{name!r}", name, known))
+    return options
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

@@ -36,6 +36,8 @@ class Stack:
     redis: Service
     database: Service
     emulator_command: tuple[str, ...]
+    keep: bool = False
+    """Whether its folder is to stay when all is over."""
     broken: frozenset[str] = frozenset()
     """In what ways the workers are broken on purpose: words of `tests.faults.worker`."""
 
@@ -80,19 +82,18 @@ class Stack:
 
 
 @contextmanager
-def open_stack(name: str, *, keep: bool = False) -> Iterator[Stack]:
-    """Start the servers, the emulator and all workers; leave nothing behind, unless the folder is to be kept."""
+def open_stack(name: str) -> Iterator[Stack]:
+    """Start the servers, the emulator and all workers; leave nothing behind, unless the stack says `keep`."""
+    _require(name)
+    home = Path(tempfile.mkdtemp(prefix="mirepoix-faults-"))
+    home.chmod(0o755)  # PostgreSQL's user must reach its folder
+    broker, beside, database = _services(name, home)
+    stack = _furnish(name, home, broker, beside, database)
     with ExitStack() as exits:
-        home = Path(tempfile.mkdtemp(prefix="mirepoix-faults-"))
-        if not keep:
-            exits.callback(shutil.rmtree, home, ignore_errors=True)
-        home.chmod(0o755)  # PostgreSQL's user must reach its folder
-        _require(name)
-        broker, beside, database = _services(name, home)
+        exits.callback(_clear, stack)
         for service in {id(each): each for each in (broker, beside, database)}.values():
             exits.callback(_put_down, service)
             service.start()
-        stack = _furnish(name, home, broker, beside, database)
         exits.callback(stack.world.close)
         stack.world.run("migrate")
         stack.start_emulator()
@@ -151,3 +152,8 @@ def _latency(world: World, home: Path) -> tuple[str, ...]:
 
 def _put_down(service: Service) -> None:
     service.start() if isinstance(service, SQLite) else service.stop()
+
+
+def _clear(stack: Stack) -> None:
+    if not stack.keep:
+        shutil.rmtree(stack.world.settings.home, ignore_errors=True)
