@@ -4,7 +4,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
-PACKAGES := mirepoix pipelines db tasks workers cli emulator
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 
@@ -15,14 +15,14 @@ demo: $(READY) ## run real questions and documents through five pipelines, emula
 	$(BIN)/mirepoix demo
 
 test: $(READY) ## run all tests, with real brokers, workers and databases
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-quick: $(READY) ## run the quick tests: all pure ones and the core of the system tests
-	$(BIN)/pytest -m "not system or quick"
+	$(PYTEST) -m "(not system or quick) and not slow"
 
 test-services: $(READY) ## run the tests that use services on PostgreSQL with redis-server and RabbitMQ, which it installs and starts
-	scripts/with-services $(BIN)/pytest -m "not embedded" tests/db tests/system
-	scripts/with-services --rabbitmq $(BIN)/pytest -m "not embedded" tests/system/test_pipelines.py tests/system/test_poison.py
+	scripts/with-services $(PYTEST) -m "not embedded" tests/db tests/system
+	scripts/with-services --rabbitmq $(PYTEST) -m "not embedded" tests/system/test_pipelines.py tests/system/test_poison.py
 
 faults: $(READY) ## do dreadful things to a running house, on both stacks, and audit ledger and bill (10 minutes)
 	$(BIN)/python -m tests.faults

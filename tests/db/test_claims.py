@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from db.workers import beat, bury_worker, read_beats, register_worker, retire_worker
 from mirepoix import Call, Chain, Ensemble, JobState
 from mirepoix.ledger.ending import cancel_job
@@ -96,6 +98,7 @@ def test_nothing_of_a_cancelled_job_is_claimed_or_answered(database: Database) -
     assert {row.state for row in run.rows()} == {StepState.CANCELLED}
 
 
+@pytest.mark.slow
 def test_racing_claims_give_each_step_to_exactly_one(database: Database) -> None:
     members, jobs, racers = 125, 10, 8
     spec = Ensemble(members=tuple(Call(model="a") for _ in range(members)))

@@ -238,6 +238,7 @@ class Ledger(RuleBasedStateMachine):
         self.the_ledger_is_sound()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_order_of_events_loses_a_step_or_counts_an_answer_or_a_cent_twice(database: Database) -> None:
     machine = type("Machine", (Ledger,), {"database": database})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 import pytest
@@ -10,10 +9,12 @@ from pydantic import JsonValue
 
 from mirepoix.errors import ConfigError, ProviderError
 from mirepoix.states import ErrorKind
+from tasks.loop import Loop
 from tasks.providers.base import Question
 from tasks.providers.python import PythonAdapter, import_callable
 
 HERE = __name__
+LOOP = Loop()
 
 
 def shout(prompt: str) -> str:
@@ -50,7 +51,7 @@ def leave(prompt: str) -> str:
 def ask(adapter: PythonAdapter, name: str, prompt: str = "two words") -> JsonValue:
     """Send one prompt to a function of this module."""
     question = Question(target=f"{HERE}:{name}", prompt=prompt, system=None, max_tokens=10, temperature=None)
-    return asyncio.run(adapter.send(adapter.body(question), "01JOB/$")).answer
+    return LOOP.run(adapter.send(adapter.body(question), "01JOB/$")).answer
 
 
 @pytest.fixture
