@@ -89,6 +89,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """All workers, for poison only."""
     with open_world(tmp_path_factory.mktemp("poison")) as opened:
         opened.start_workers(*WORKERS)
+        all_succeed(opened, "ask", "decide", "report")  # so all queues are there: RabbitMQ drops what has none
         yield opened
 
 
