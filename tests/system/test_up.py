@@ -51,8 +51,9 @@ def up(home: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], dic
         assert line, process.communicate()[1]
         yield process, json.loads(line)
     finally:
-        process.kill() if process.poll() is None else None
-        process.communicate()
+        if process.poll() is None:
+            process.terminate()  # killed, it would leave its broker to the next one
+        process.communicate(timeout=60)
 
 
 def processes_of(home: Path) -> list[str]:
