@@ -5,6 +5,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+ON_RABBITMQ := $(patsubst %,tests/system/test_%.py,bounds pipelines poison queues shutdown)
 
 .DEFAULT_GOAL := help
 
@@ -22,7 +23,7 @@ test-quick: $(READY) ## run the quick tests: all pure ones and the core of the s
 
 test-services: $(READY) ## run the tests that use services on PostgreSQL with redis-server and RabbitMQ, which it installs and starts
 	scripts/with-services $(PYTEST) -m "not embedded" tests/db tests/system
-	scripts/with-services --rabbitmq $(PYTEST) -m "not embedded" tests/system/test_pipelines.py tests/system/test_poison.py
+	scripts/with-services --rabbitmq $(PYTEST) -m "not embedded and not redis_broker" $(ON_RABBITMQ)
 
 faults: $(READY) ## do dreadful things to a running house, on both stacks, and audit ledger and bill (10 minutes)
 	$(BIN)/python -m tests.faults

@@ -121,9 +121,8 @@ def all_succeed(world: World, *pipelines: str) -> None:
         assert {view.state for view in client.as_ended(handles, 60)} == {JobState.SUCCEEDED}
 
 
+@pytest.mark.redis_broker
 def test_poison_on_every_queue_stops_no_worker_and_is_kept_once(busy: World, post: Post) -> None:
-    if not post.on_redis:
-        pytest.skip("list entries are Redis's")
     before = pids(busy)
     sent = {queue: list(entries(queue).values()) for queue in post.queues}
     with busy.client() as client:
@@ -191,9 +190,8 @@ def test_messages_that_lead_nowhere_end_harmlessly(busy: World, post: Post) -> N
     assert said == len(HARMLESS) * len(both_lanes("local"))
 
 
+@pytest.mark.redis_broker
 def test_malformed_control_messages_stop_no_worker(busy: World, post: Post) -> None:
-    if not post.on_redis:
-        pytest.skip("the channel is Redis's")
     before = pids(busy)
     with Connection(busy.settings.broker_url) as connection:
         database = connection.virtual_host or 0
@@ -232,9 +230,8 @@ def test_without_a_quarantine_poison_is_logged_and_dropped(busy: World, post: Po
             connection.execute(text("ALTER TABLE elsewhere RENAME TO quarantine"))
 
 
+@pytest.mark.redis_broker
 def test_what_is_no_message_does_not_keep_others_from_being_put_back(busy: World, post: Post) -> None:
-    if not post.on_redis:
-        pytest.skip("only kombu's Redis transport puts back")
     client: Any = busy.redis()
     held = {"a": b"garbage", "b": b"[1, 2]", "c": b"null"}
     good = json.dumps([Parts().envelope("orchestrate"), "", "orchestrate"]).encode()

@@ -88,6 +88,7 @@ def test_a_provider_without_workers_holds_up_nobody_else(quiet_world: World) -> 
 
 
 @pytest.mark.quick
+@pytest.mark.redis_broker
 def test_flower_names_tasks_readably_and_no_prompt_is_seen_outside_the_ledger(world: World) -> None:
     port = free_port()
     flower = f"http://127.0.0.1:{port}"
@@ -125,6 +126,7 @@ def test_flower_names_tasks_readably_and_no_prompt_is_seen_outside_the_ledger(wo
     assert all(marker not in world.log(name) for name in world.processes)
 
 
+@pytest.mark.redis_broker
 def test_messages_stay_small_however_long_or_wide_the_pipeline(world: World) -> None:
     with listening(world.redis()) as wire, world.client() as client:
         handles = [client.submit(name, "hello") for name in ("long_chain", "wide", "wide_inside", "nest")]
