@@ -10,7 +10,7 @@ import structlog
 from db.workers import beat, register_worker, retire_worker
 from tasks.follow import publish_steps
 from tasks.house import House
-from workers.rounds import Rounds
+from workers.rounds import AWAY, Rounds
 
 BEATS_A_LEASE = 6
 
@@ -35,9 +35,12 @@ class Lease(Rounds):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
-        with self._house.database.write() as connection:
-            held = retire_worker(connection, self._house.worker_id)
-        publish_steps(self._house, [back.step for back in held])
+        try:
+            with self._house.database.write() as connection:
+                held = retire_worker(connection, self._house.worker_id)
+            publish_steps(self._house, [back.step for back in held])
+        except AWAY as away:
+            log.warning("what this process held could not be handed back; it will be found", reason=str(away))
 
     def _renew(self) -> None:
         with self._house.database.write() as connection:

@@ -27,7 +27,7 @@ def open_adapter(
     With `emulator_url` its requests go to the emulator there, whatever its configured address.
     """
     if provider.api is Api.PYTHON:
-        return PythonAdapter(timeout=provider.timeout, concurrency=provider.concurrency)
+        return PythonAdapter(timeout=provider.timeout)
     key = EMULATED_KEY if emulator_url else _key(name, provider, environ)
     base_url = f"{emulator_url}/v1" if emulator_url else provider.url
     endpoint = Endpoint(loop, base_url, timeout=provider.timeout, connect_timeout=provider.connect_timeout, secret=key)

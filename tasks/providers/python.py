@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from importlib import import_module
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -20,11 +21,13 @@ _ANSWER: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
 class PythonAdapter:
-    """Runs callables in threads of its own, so that one that hangs can be given up."""
+    """Runs each call in a thread of its own, so that one that hangs can be given up and holds up no other.
 
-    def __init__(self, *, timeout: float, concurrency: int) -> None:
+    Nothing can end a thread: one that was given up goes on until it returns, or the process ends.
+    """
+
+    def __init__(self, *, timeout: float) -> None:
         self._timeout = timeout
-        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="mirepoix-model")
 
     def body(self, question: Question) -> dict[str, JsonValue]:
         """What is recorded of the request; an in-process model sees only the prompt."""
@@ -33,7 +36,7 @@ class PythonAdapter:
     async def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
         """Call the function. Whatever it raises becomes a ProviderError; only the exception's type is told."""
         prompt = str(body["prompt"])
-        future = self._pool.submit(import_callable(str(body["callable"])), prompt)
+        future = _start(import_callable(str(body["callable"])), prompt)
         try:
             async with asyncio.timeout(self._timeout):
                 await _ended(future)
@@ -50,6 +53,20 @@ class PythonAdapter:
         said = answer if isinstance(answer, str) else json.dumps(answer)
         usage = Usage(input=estimate_tokens(prompt), output=estimate_tokens(said), estimated=True)
         return Completion(answer=answer, usage=usage, finish_reason="stop")
+
+
+def _start(model: LocalModel, prompt: str) -> Future[JsonValue]:
+    """In a daemon thread, unlike those of an executor: a model that hangs must not keep the process from ending."""
+    future: Future[JsonValue] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(model(prompt))
+        except BaseException as error:  # noqa: BLE001 - whatever it raises, a SystemExit too, is what came of the call
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="mirepoix-model", daemon=True).start()
+    return future
 
 
 async def _ended(future: Future[JsonValue]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
@@ -57,7 +60,7 @@ def ask(adapter: PythonAdapter, name: str, prompt: str = "two words") -> JsonVal
 @pytest.fixture
 def adapter() -> PythonAdapter:
     """One that loses patience soon."""
-    return PythonAdapter(timeout=0.3, concurrency=2)
+    return PythonAdapter(timeout=0.3)
 
 
 def test_text_and_data_come_back(adapter: PythonAdapter) -> None:
@@ -85,3 +88,30 @@ def test_a_break_is_told_without_what_was_asked(adapter: PythonAdapter, name: st
 def test_a_callable_that_is_not_there_is_a_mistake_of_the_configuration(target: str) -> None:
     with pytest.raises(ConfigError, match=target):
         import_callable(target)
+
+
+def test_models_that_hang_hold_up_no_others(adapter: PythonAdapter) -> None:
+    for _ in range(5):
+        with pytest.raises(ProviderError):
+            ask(adapter, "hang")
+    assert ask(adapter, "shout") == "TWO WORDS"
+
+
+def test_a_model_that_hangs_does_not_keep_its_process_from_ending() -> None:
+    program = f"""
+import asyncio
+from mirepoix.errors import ProviderError
+from tasks.providers.python import PythonAdapter
+try:
+    asyncio.run(PythonAdapter(timeout=0.1).send({{"callable": "{HERE}:hang_on", "prompt": "x"}}, "tag"))
+except ProviderError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.strip() == "the model did not return within 0.1 s"
+
+
+def hang_on(prompt: str) -> str:
+    """A model that never returns."""
+    threading.Event().wait()
+    return prompt
