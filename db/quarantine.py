@@ -66,7 +66,10 @@ class Quarantine:
 
 
 def quarantine(connection: Connection, found: Sequence[Poison]) -> None:
-    """Put messages away; one that is there already is counted again. Beyond `ROOM`, those not seen for longest go."""
+    """Put messages away; one that is there already is counted again. Beyond `ROOM`, those not seen for longest go.
+
+    Where several processes put messages away at the same moment, the next of them makes up for what they did not see.
+    """
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     again = insert(Quarantined).on_conflict_do_update(
         index_elements=[Quarantined.fingerprint],

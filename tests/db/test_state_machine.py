@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from db.answers import answer_step, fail_step, spawn_steps
 from db.attempts import Asked, Outcome, close_attempt, open_attempt
@@ -44,7 +44,7 @@ OPEN = (StepState.PENDING, StepState.RUNNING)
 
 
 EXAMPLES, EXAMPLES_ON_A_SERVER = 2000, 150
-HOLDERS = ("w1", "w2", "w3")
+HOLDERS = ("w1", "w2")
 CAP = Decimal(1000)
 RESERVED = Decimal("0.5")
 
@@ -77,16 +77,13 @@ class Ledger(RuleBasedStateMachine):
     @rule(target=claims, choice=st.randoms(use_true_random=False), holder=st.sampled_from(HOLDERS))
     def deliver(self, choice: random.Random, holder: str) -> object:
         """A message for any step, ready or not, ended or not, for the first time or the tenth."""
-        path = choice.choice([row.path for row in self.job.rows()])
-        before = self.job.row(path)
-        claim = self.job.claim(path, self._worker(holder))
-        claimable = before.state in OPEN and before.missing == 0 and before.holder is None
-        assert (claim is not None) == (claimable and self.job.state is JobState.RUNNING)
-        if claim is None:
-            return multiple()
-        if claim.kind == "call":
-            self._open(claim)
-        return claim
+        return self._deliver(choice.choice([row.path for row in self.job.rows()]), holder)
+
+    @rule(target=claims, choice=st.randoms(use_true_random=False), holder=st.sampled_from(HOLDERS))
+    def deliver_in_time(self, choice: random.Random, holder: str) -> object:
+        """A message for a step that is ready."""
+        ready = [row.path for row in self.job.rows() if row.due_at is not None]
+        return self._deliver(choice.choice(ready), holder) if ready else multiple()
 
     @rule(claim=claims, fails=st.booleans())
     def end(self, claim: Claim, fails: bool) -> None:
@@ -117,10 +114,11 @@ class Ledger(RuleBasedStateMachine):
             seen = read_beats(connection)[worker]
             if late:
                 beat(connection, worker)
-            held = {row.path for row in self.job.rows() if row.holder == worker and row.state in OPEN}
+            held = {row.path: row.epoch for row in self.job.rows() if row.holder == worker and row.state in OPEN}
             taken = bury_worker(connection, worker, seen)
             assert (taken is None) == late
-            assert taken is None or {back.step.path for back in taken} == held
+            assert taken is None or {back.step.path for back in taken} == set(held)
+            assert taken is None or not self._open_attempts(connection, held), "who answers for these requests?"
             beat(connection, worker)
 
     @rule(claim=consumes(claims))
@@ -172,6 +170,7 @@ class Ledger(RuleBasedStateMachine):
                 self.ended[path] = row.state
             assert self.answers[path] <= 1, "answered twice"
         assert state.terminal == (rows["$"].state not in OPEN)
+        assert not state.terminal or all(row.state not in OPEN for row in rows.values()), "a step outlives its job"
         if not state.terminal:
             assert any(row.holder or row.due_at for row in rows.values()), "stuck: nothing held, nothing ready"
 
@@ -190,6 +189,23 @@ class Ledger(RuleBasedStateMachine):
             Decimal(0),
         )
         assert (reserved, spent) == ((day.reserved, day.spent) if day else (0, 0))
+
+    def _deliver(self, path: str, holder: str) -> object:
+        before = self.job.row(path)
+        claim = self.job.claim(path, self._worker(holder))
+        claimable = before.state in OPEN and before.missing == 0 and before.holder is None
+        assert (claim is not None) == (claimable and self.job.state is JobState.RUNNING)
+        if claim is None:
+            return multiple()
+        if claim.kind == "call":
+            self._open(claim)
+        return claim
+
+    def _open_attempts(self, connection: Connection, epochs: dict[str, int]) -> list[str]:
+        mine = select(Attempt.path, Attempt.epoch).where(
+            Attempt.job_id == self.job.job_id, Attempt.finished_at.is_(None)
+        )
+        return [row.path for row in connection.execute(mine) if epochs.get(row.path) == row.epoch]
 
     def _worker(self, name: str) -> str:
         return f"{self.job.job_id[-20:]}{name}"
