@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mirepoix.config import Api, Config
 from mirepoix.errors import ConfigError, PipelineError
-from mirepoix.paths import Place, walk
+from mirepoix.paths import Place, children, samples_of, walk
 from mirepoix.prices import require_price
-from mirepoix.spec import Call, Map, Pipeline
+from mirepoix.spec import Call, Cascade, Map, Pipeline
+from pipelines.gates import check_schema, load_function
 from pipelines.templates import check_template
 
 ANTHROPIC_WITHOUT_SAMPLING = "2026-10-21"
@@ -43,6 +44,8 @@ def _check_node(place: Place, config: Config) -> None:
     node = place.node
     if isinstance(node, Map):
         check_template(node.over, place, "over")
+    if isinstance(node, Cascade):
+        _check_gates(place, node, config)
     if not isinstance(node, Call):
         return
     check_template(node.prompt, place, "prompt")
@@ -55,3 +58,19 @@ def _check_node(place: Place, config: Config) -> None:
             f"step {place.path!r}: Anthropic takes no temperature from API version {ANTHROPIC_WITHOUT_SAMPLING} on. "
             f"Leave it out, or set api_version: 2023-06-01 on provider {config.provider_of(node.model)!r}."
         )
+
+
+def _check_gates(place: Place, node: Cascade, config: Config) -> None:
+    gates = node.accept.gates
+    if gates is None:
+        return
+    try:
+        if gates.json_schema is not None:
+            check_schema(gates.json_schema.of)
+        if gates.function is not None:
+            load_function(gates.function.callable)
+    except PipelineError as error:
+        raise PipelineError(f"step {place.path!r}: {error}") from error
+    if gates.consistency is not None:
+        for tier in children(place):
+            _check_node(samples_of(place, tier.index)[0], config)

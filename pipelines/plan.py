@@ -1,7 +1,7 @@
 """From a pipeline to the steps that the ledger keeps: who waits for whom.
 
 A route and a map begin with nothing below them; what they choose is planned when they choose it, and so is every tier
-of a cascade but the first.
+of a cascade but the first, and what its gates ask.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mirepoix.paths import Place, child
+from mirepoix.paths import Place, child, judged
 from mirepoix.spec import Chain, Map
 
 
@@ -13,17 +13,20 @@ class Scope:
     """`names` maps each visible step name to a path. `previous` is the path of the step before, or None.
 
     With `previous` None it is the item, inside the map at `items_of`, and else the job's input. `item` is the index.
+    `judged` is the tier whose answer a judge sees.
     """
 
     names: dict[str, str]
     previous: str | None
     items_of: Place | None
     item: int | None
+    judged: Place | None = None
 
     @property
     def paths(self) -> set[str]:
         """The steps whose outputs the prompt may need."""
-        return {*self.names.values(), *([self.previous] if self.previous else [])}
+        judged = [self.judged.path] if self.judged else []
+        return {*self.names.values(), *([self.previous] if self.previous else []), *judged}
 
 
 def scope_of(place: Place) -> Scope:
@@ -44,4 +47,4 @@ def scope_of(place: Place) -> Scope:
         if isinstance(here.parent.node, Map) and items_of is None:
             items_of, item, previous_known = here.parent, here.index, True
         here = here.parent
-    return Scope(names, previous, items_of, item)
+    return Scope(names, previous, items_of, item, judged(place))

@@ -45,7 +45,11 @@ def check_template(template: str, place: Place, field: str) -> None:
         raise PipelineError(f"{where}: not a valid template (line {error.lineno}): {error.message}") from error
     scope = scope_of(place)
     known = {"input", "previous", "steps"} | ({"item"} if scope.items_of else set())
-    for name in sorted(_free_names(tree)):
+    known |= {"question", "answer"} if scope.judged else set()
+    names = sorted(_free_names(tree))
+    if scope.judged and field == "prompt" and "answer" not in names:
+        raise PipelineError(f"{where}: a judge that does not see {{{{ answer }}}} cannot judge it.")
+    for name in names:
         if name not in known:
             raise PipelineError(f"{where}: {unknown(f'name {name!r}', name, known)}")
     for name in _steps_named(tree):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -17,6 +17,8 @@ from mirepoix.ledger.contents import load
 from mirepoix.ledger.tables import Attempt, Job, PipelineVersion, Step, now
 from mirepoix.states import ErrorKind, JobState, StepState
 from mirepoix.views import AttemptView, CallView, Decision, JobView, StepView, TraceView
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def read_states(connection: Connection, ids: Sequence[str]) -> dict[str, JobState]:
@@ -186,6 +188,7 @@ def _attempt_view(row: Row[Any], step: Row[Any]) -> AttemptView:
         request_id=row.request_id,
         prompt_hash=row.prompt_hash,
         answer_hash=row.answer_hash,
+        logprob=row.logprob,
         started_at=row.started_at,
     )
 
@@ -200,9 +203,9 @@ def _outcome(row: Row[Any], step: Row[Any]) -> str:
 
 
 def _reading_order(steps: Iterable[Row[Any]]) -> list[Row[Any]]:
-    """Parents before their children, children by their position."""
+    """Parents before their children, children by their position; of those that share one, what began first."""
     below: dict[str | None, list[Row[Any]]] = defaultdict(list)
-    for step in sorted(steps, key=lambda step: step.position):
+    for step in sorted(steps, key=lambda step: (step.position, step.started_at or NEVER, step.path)):
         below[step.parent].append(step)
     ordered: list[Row[Any]] = []
     waiting = below[None][::-1]

@@ -22,6 +22,7 @@ from mirepoix.spec.call import Call
 from mirepoix.spec.cascade import Accept, Cascade
 from mirepoix.spec.chain import Chain
 from mirepoix.spec.ensemble import Ensemble, Reduce, Vote
+from mirepoix.spec.gates import Gates
 from mirepoix.spec.map import Map
 from mirepoix.spec.node import KINDS, Node, StepName, from_shape
 from mirepoix.spec.route import Branch, Route
@@ -34,6 +35,7 @@ __all__ = [
     "Cascade",
     "Chain",
     "Ensemble",
+    "Gates",
     "Map",
     "Node",
     "Pipeline",

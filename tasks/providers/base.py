@@ -12,18 +12,25 @@ from mirepoix.prices import Usage
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a model is asked. `target` is its name on the wire, or the callable of an in-process model."""
+    """What a model is asked. `target` is its name on the wire, or the callable of an in-process model.
+
+    `logprobs` asks for the log-probabilities of the answer's tokens where the provider has them.
+    """
 
     target: str
     prompt: str
     system: str | None
     max_tokens: int
     temperature: float | None
+    logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back. `refused`: the model or its filter declined; the tokens are billed all the same."""
+    """What came back. `refused`: the model or its filter declined; the tokens are billed all the same.
+
+    `logprob` is the mean log-probability of the answer's tokens, where it was asked for and the provider tells it.
+    """
 
     answer: JsonValue
     usage: Usage
@@ -31,6 +38,7 @@ class Completion:
     status: int | None = None
     request_id: str | None = None
     refused: bool = False
+    logprob: float | None = None
 
 
 class Adapter(Protocol):
