@@ -17,7 +17,7 @@ from mirepoix.spec import Call, Map
 from pipelines.items import parse_items
 from pipelines.scope import Scope, scope_of
 from pipelines.templates import render
-from tasks.providers.base import Question
+from tasks.providers.base import Question, Turn
 
 Values = dict[str, JsonValue]
 
@@ -62,7 +62,7 @@ def build_question(connection: Connection, claim: Claim, place: Place, model: Mo
     values = visible_values(connection, claim, place)
     return Question(
         target=model.callable or model.name,
-        prompt=render(node.prompt, values),
+        turns=(Turn("user", render(node.prompt, values)),),
         system=None if node.system is None else render(node.system, values),
         max_tokens=node.max_tokens or model.max_tokens,
         temperature=node.temperature,

@@ -13,6 +13,6 @@ FRAME = 16
 
 def most_tokens(question: Question) -> int:
     """The tokens of the prompt, roughly, and all those that the model may answer."""
-    texts = (question.prompt, question.system or "")
+    texts = (*(turn.text for turn in question.turns), question.system or "")
     size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     return FRAME + -(-size // BYTES_A_TOKEN) + question.max_tokens

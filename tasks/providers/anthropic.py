@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from mirepoix.prices import Usage
-from tasks.providers.base import Completion, Question, estimate_tokens
+from tasks.providers.base import Completion, OnText, Question, estimate_tokens
 from tasks.providers.http import Answer, Endpoint, bad_answer
 
 VERSION = "2026-10-21"
@@ -23,7 +23,7 @@ class AnthropicAdapter:
         body: dict[str, JsonValue] = {
             "model": question.target,
             "max_tokens": question.max_tokens,
-            "messages": [{"role": "user", "content": question.prompt}],
+            "messages": [{"role": turn.role, "content": turn.text} for turn in question.turns],
         }
         if question.system is not None:
             body["system"] = question.system
@@ -31,7 +31,7 @@ class AnthropicAdapter:
             body["temperature"] = question.temperature
         return body
 
-    async def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
+    async def send(self, body: dict[str, JsonValue], tag: str, on_text: OnText | None = None) -> Completion:
         """Ask once. Raises ProviderError."""
         answer = await self._endpoint.post("/messages", self._headers | {"x-client-request-id": tag}, body)
         try:
@@ -40,7 +40,10 @@ class AnthropicAdapter:
             problem = error.errors()[0]
             where = ".".join(str(part) for part in problem["loc"])
             raise bad_answer(f"the answer breaks the wire format: {where}: {problem['msg']}", answer.status) from error
-        return _completion(reply, body, answer)
+        completion = _completion(reply, body, answer)
+        if on_text is not None:
+            on_text(str(completion.answer))
+        return completion
 
 
 class _Block(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from mirepoix.prices import Usage
-from tasks.providers.base import Completion, Question, estimate_tokens
+from tasks.providers.base import Completion, OnText, Question, estimate_tokens
 from tasks.providers.http import Answer, Endpoint, bad_answer
 
 
@@ -18,7 +18,7 @@ class OpenAIAdapter:
 
     def body(self, question: Question) -> dict[str, JsonValue]:
         """The request's JSON; `max_completion_tokens` is the present name of max_tokens."""
-        messages: list[JsonValue] = [{"role": "user", "content": question.prompt}]
+        messages: list[JsonValue] = [{"role": turn.role, "content": turn.text} for turn in question.turns]
         if question.system is not None:
             messages.insert(0, {"role": "system", "content": question.system})
         body: dict[str, JsonValue] = {
@@ -28,14 +28,17 @@ class OpenAIAdapter:
         }
         return body if question.temperature is None else body | {"temperature": question.temperature}
 
-    async def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
+    async def send(self, body: dict[str, JsonValue], tag: str, on_text: OnText | None = None) -> Completion:
         """Ask once. Raises ProviderError."""
         answer = await self._endpoint.post("/chat/completions", self._headers | {"x-client-request-id": tag}, body)
         try:
             reply = _Reply.model_validate(answer.data)
         except ValidationError as error:
             raise bad_answer(f"the answer breaks the wire format: {_first(error)}", answer.status) from error
-        return _completion(reply, body, answer)
+        completion = _completion(reply, body, answer)
+        if on_text is not None:
+            on_text(str(completion.answer))
+        return completion
 
 
 class _Message(BaseModel):

@@ -16,11 +16,13 @@ from mirepoix.states import ErrorKind
 from tasks.call import wait_before_retry
 from tasks.loop import Loop
 from tasks.providers import open_adapter
-from tasks.providers.base import Completion, Question
+from tasks.providers.base import Completion, Question, Turn
 from tests.tasks.servers import Served, reply, serving
 
 LOOP = Loop()
-QUESTION = Question(target="the-model", prompt="Why?", system="Be brief.", max_tokens=7, temperature=0.5)
+QUESTION = Question(
+    target="the-model", turns=(Turn("user", "Why?"),), system="Be brief.", max_tokens=7, temperature=0.5
+)
 OPENAI_OK = {
     "choices": [{"message": {"content": "Because."}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 10, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4}},
