@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -36,6 +38,45 @@ def render(template: str, values: Mapping[str, JsonValue | Mapping[str, JsonValu
     return text
 
 
+def evaluate(expression: str, values: Mapping[str, JsonValue | Mapping[str, JsonValue]]) -> Any:
+    """The value of `expression`, as Python has it. Raises PipelineError."""
+    try:
+        return _compile_expression(expression)(**values)
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise PipelineError(f"the expression {expression!r} cannot be evaluated: {error}") from error
+
+
+def check_expression(expression: str, place: Place, field: str) -> None:
+    """As `check_template`, for an expression."""
+    check_template(as_template(expression), place, field)
+
+
+def as_template(expression: str) -> str:
+    """A template that refers to what `expression` refers to."""
+    return "{{ (" + expression + ") }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a template refers to: free `names`, `steps` by name, and whether `all_steps`, taken by no fixed name."""
+
+    names: frozenset[str]
+    steps: frozenset[str]
+    all_steps: bool
+
+
+@lru_cache(maxsize=4096)
+def names_in(template: str) -> Used:
+    """What `template` refers to. Raises PipelineError."""
+    try:
+        tree = _environment.parse(template)
+    except TemplateSyntaxError as error:
+        raise PipelineError(f"not a valid template (line {error.lineno}): {error.message}") from error
+    named = _steps_named(tree)
+    loads = sum(node.name == "steps" and node.ctx == "load" for node in tree.find_all(nodes.Name))
+    return Used(frozenset(_free_names(tree)), frozenset(named), loads > len(named))
+
+
 def check_template(template: str, place: Place, field: str) -> None:
     """Raise PipelineError when `template`, used at `place`, refers to what does not exist there."""
     where = f"step {place.path!r}, {field}"
@@ -58,6 +99,12 @@ def check_template(template: str, place: Place, field: str) -> None:
 @lru_cache(maxsize=1024)
 def _compile(template: str) -> Template:
     return _environment.from_string(template)
+
+
+@lru_cache(maxsize=1024)
+def _compile_expression(expression: str) -> Callable[..., Any]:
+    # Undefined is an error here as it is in templates, and not quietly None.
+    return _environment.compile_expression(expression, undefined_to_none=False)
 
 
 def _free_names(tree: nodes.Template) -> set[str]:

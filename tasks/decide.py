@@ -18,14 +18,16 @@ from db.decisions import Below, read_below, record_decision
 from db.steps import Claim, claim_step
 from mirepoix.errors import PipelineError, StepFailed
 from mirepoix.paths import Place, child, find
-from mirepoix.spec import Cascade, Ensemble, Map, Route
+from mirepoix.planned import PlannedStep
+from mirepoix.spec import Cascade, Ensemble, If, Map, Route
 from mirepoix.states import ErrorKind, StepState
 from mirepoix.views import Decision
 from pipelines.canvas import Canvas
 from pipelines.gates import Tier, decide_cascade
-from pipelines.plan import plan
+from pipelines.plan import plan, plan_items
 from pipelines.reducers import Member, majority_vote
 from pipelines.routers import choose_branch
+from pipelines.templates import evaluate
 from tasks.follow import follow
 from tasks.house import House
 from tasks.questions import as_text, read_items, visible_values
@@ -59,9 +61,15 @@ class Deciding:
 
     def grow(self, decision: Decision, children: list[Place], canvas: Signature[Any]) -> Signature[Any]:
         """Write down the decision and the steps it calls for; `canvas` then takes this task's place."""
-        record_decision(self.connection, self.claim, decision)
         steps = [step for place in children for step in plan(place)]
-        spawn_steps(self.connection, self.claim, steps, self.house.providers, waits_for=len(children))
+        return self.grow_steps(decision, steps, canvas, waits_for=len(children))
+
+    def grow_steps(
+        self, decision: Decision, steps: list[PlannedStep], canvas: Signature[Any], *, waits_for: int
+    ) -> Signature[Any]:
+        """As `grow`, for steps that are planned already."""
+        record_decision(self.connection, self.claim, decision)
+        spawn_steps(self.connection, self.claim, steps, self.house.providers, waits_for=waits_for)
         return canvas
 
     def answer(self, decision: Decision, output: JsonValue) -> Ended:
@@ -98,6 +106,25 @@ def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Out
     if outcome.error is not None:
         raise StepFailed(outcome.error)
     return None
+
+
+def choose_next(step: Deciding) -> Outcome:
+    """A route or a condition: take the way that is called for."""
+    return check_condition(step) if isinstance(step.place.node, If) else choose_route(step)
+
+
+def check_condition(step: Deciding) -> Outcome:
+    """An `if`: do what it holds where its expression is true, else pass it over with null for an answer."""
+    node = step.place.node
+    if not isinstance(node, If):
+        raise PipelineError(f"step {step.place.path!r} is no condition.")
+    holds = bool(evaluate(node.when, visible_values(step.connection, step.claim, step.place)))
+    reason = f"{node.when!r} is {'true' if holds else 'false'}"
+    decision = Decision(choice="then" if holds else "skip", reason=reason, confidence=1.0, features={"holds": holds})
+    if not holds:
+        return step.answer(decision, None)
+    then = child(step.place, 0)
+    return step.grow(decision, [then], step.canvas.of(then))
 
 
 def choose_route(step: Deciding) -> Outcome:
@@ -152,15 +179,23 @@ def spread_items(step: Deciding) -> Outcome:
         raise PipelineError(f"step {step.place.path!r} is no map.")
     below = step.below()
     if below:
-        failed = [item for item in below if item.state is not StepState.SUCCEEDED]
-        if failed:
-            reason = f"{len(failed)} of {len(below)} items failed; the first, {failed[0].path}: {failed[0].error}"
-            return step.fail(ErrorKind.CHILD, reason)
-        decision = Decision(choice="gather", reason=f"{len(below)} items answered", confidence=1.0, features={})
-        return step.answer(decision, [item.output for item in below])
+        return _gather(step, node, below)
     items = read_items(step.connection, step.claim, step.place)
     decision = Decision(choice="spread", reason=f"{len(items)} items", confidence=1.0, features={"items": len(items)})
     if not items:
         return step.answer(decision, [])
-    children = [child(step.place, index) for index in range(len(items))]
-    return step.grow(decision, children, step.canvas.fan(step.place, len(items)))
+    at_first = min(len(items), node.at_once or len(items))
+    steps, canvas = plan_items(step.place, len(items)), step.canvas.fan(step.place, at_first)
+    return step.grow_steps(decision, steps, canvas, waits_for=len(items))
+
+
+def _gather(step: Deciding, node: Map, below: list[Below]) -> Outcome:
+    failed = [item for item in below if item.state is not StepState.SUCCEEDED]
+    answered, needed = len(below) - len(failed), len(below) if node.min_success is None else node.min_success
+    if failed and answered < needed:
+        reason = f"{len(failed)} of {len(below)} items failed; the first, {failed[0].path}: {failed[0].error}"
+        return step.fail(ErrorKind.CHILD, reason)
+    reason = f"{answered} of {len(below)} items answered" if failed else f"{len(below)} items answered"
+    confidence, features = answered / len(below), {"failed": [item.path for item in failed]} if failed else {}
+    decision = Decision(choice="gather", reason=reason, confidence=round(confidence, 4), features=features)
+    return step.answer(decision, [item.output for item in below])
