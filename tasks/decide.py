@@ -1,4 +1,4 @@
-"""The tasks that decide: choose a branch, judge a tier, count votes, spread over items.
+"""The tasks that decide: choose a branch, count votes, spread over items (and judge a tier: `tasks.cascade`).
 
 Each claims its step, thinks and records in one transaction: a decision that was not written down was not made.
 """
@@ -19,11 +19,10 @@ from db.steps import Claim, claim_step
 from mirepoix.errors import PipelineError, StepFailed
 from mirepoix.paths import Place, child, find
 from mirepoix.planned import PlannedStep
-from mirepoix.spec import Cascade, Ensemble, If, Map, Route
+from mirepoix.spec import Ensemble, If, Map, Route
 from mirepoix.states import ErrorKind, StepState
 from mirepoix.views import Decision
 from pipelines.canvas import Canvas
-from pipelines.gates import Tier, decide_cascade
 from pipelines.plan import plan, plan_items
 from pipelines.reducers import Member, majority_vote
 from pipelines.routers import choose_branch
@@ -136,23 +135,6 @@ def choose_route(step: Deciding) -> Outcome:
     index, decision = choose_branch(node, query, step.claim.job.task)
     branch = child(step.place, index)
     return step.grow(decision, [branch], step.canvas.of(branch))
-
-
-def judge_tier(step: Deciding) -> Outcome:
-    """A cascade, after a tier has ended: let its answer stand, or ask the next tier."""
-    node = step.place.node
-    if not isinstance(node, Cascade):
-        raise PipelineError(f"step {step.place.path!r} is no cascade.")
-    below = step.below()
-    tiers = [Tier(tier.output, tier.finish_reason, tier.error) for tier in below]
-    more = len(tiers) < len(node.tiers)
-    stands, decision = decide_cascade(node.accept, tiers, more=more)
-    if stands is not None:
-        return step.answer(decision, below[stands].output)
-    if more:
-        return step.grow(decision, [child(step.place, len(tiers))], step.canvas.tier(step.place, len(tiers)))
-    record_decision(step.connection, step.claim, decision)
-    return step.fail(ErrorKind.EXHAUSTED, f"no tier gave an answer; the last one: {tiers[-1].error}")
 
 
 def count_votes(step: Deciding) -> Outcome:
