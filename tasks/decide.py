@@ -1,4 +1,4 @@
-"""The tasks that decide: choose a branch, judge a tier, count votes, spread over items.
+"""The tasks that decide: choose a branch, judge a tier, spread over items; an ensemble's are in `tasks.ensemble`.
 
 Each claims its step, thinks and records in one transaction: a decision that was not written down was not made.
 """
@@ -18,13 +18,12 @@ from db.decisions import Below, read_below, record_decision
 from db.steps import Claim, claim_step
 from mirepoix.errors import PipelineError, StepFailed
 from mirepoix.paths import Place, child, find
-from mirepoix.spec import Cascade, Ensemble, Map, Route
+from mirepoix.spec import Cascade, Map, Route
 from mirepoix.states import ErrorKind, StepState
 from mirepoix.views import Decision
 from pipelines.canvas import Canvas
 from pipelines.gates import Tier, decide_cascade
 from pipelines.plan import plan
-from pipelines.reducers import Member, majority_vote
 from pipelines.routers import choose_branch
 from tasks.follow import follow
 from tasks.house import House
@@ -126,23 +125,6 @@ def judge_tier(step: Deciding) -> Outcome:
         return step.grow(decision, [child(step.place, len(tiers))], step.canvas.tier(step.place, len(tiers)))
     record_decision(step.connection, step.claim, decision)
     return step.fail(ErrorKind.EXHAUSTED, f"no tier gave an answer; the last one: {tiers[-1].error}")
-
-
-def count_votes(step: Deciding) -> Outcome:
-    """An ensemble, after all members have ended: make one answer of theirs, if enough of them answered."""
-    node = step.place.node
-    if not isinstance(node, Ensemble):
-        raise PipelineError(f"step {step.place.path!r} is no ensemble.")
-    below = step.below()
-    answered = [Member(member.path, member.output) for member in below if member.state is StepState.SUCCEEDED]
-    if len(answered) < node.quorum:
-        first = next(member.error for member in below if member.state is not StepState.SUCCEEDED)
-        reason = (
-            f"{len(answered)} of {len(below)} members answered, {node.quorum} are needed; the first failure: {first}"
-        )
-        return step.fail(ErrorKind.REDUCE, reason)
-    output, decision = majority_vote(answered)
-    return step.answer(decision, output)
 
 
 def spread_items(step: Deciding) -> Outcome:

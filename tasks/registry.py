@@ -13,7 +13,8 @@ from celery import Celery, Signature, Task
 from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START
 from tasks.call import call_model
 from tasks.care import SPARED, caring_for_job, caring_for_step
-from tasks.decide import choose_route, count_votes, decide, judge_tier, spread_items
+from tasks.decide import choose_route, decide, judge_tier, spread_items
+from tasks.ensemble import count_votes
 from tasks.house import House
 from tasks.start import continue_chain, start_job
 
