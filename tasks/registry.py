@@ -14,8 +14,11 @@ from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START
 from tasks.call import call_model
 from tasks.care import SPARED, caring_for_job, caring_for_step
 from tasks.cascade import judge_tier
-from tasks.decide import choose_next, count_votes, decide, spread_items
+from tasks.choose import choose_next
+from tasks.decide import decide
+from tasks.ensemble import count_votes
 from tasks.house import House
+from tasks.spread import spread_items
 from tasks.start import continue_chain, start_job
 
 
