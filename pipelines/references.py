@@ -46,8 +46,9 @@ def _referred(place: Place) -> set[str]:
 
 def _templates(place: Place) -> list[str]:
     match place.node:
-        case Call(prompt=prompt, system=system):
-            return [prompt, *([system] if system else [])]
+        case Call() as call:
+            expressions = [as_template(text) for text in (call.messages, call.files) if text]
+            return [call.prompt, *([call.system] if call.system else []), *expressions]
         case Map(over=over):
             return [over]
         case If(when=when):

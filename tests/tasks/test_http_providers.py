@@ -83,7 +83,6 @@ def test_anthropic_is_asked_and_read_as_it_documents_itself() -> None:
         "max_tokens": 7,
         "messages": [{"role": "user", "content": "Why?"}],
         "system": "Be brief.",
-        "temperature": 0.5,
     }
     assert completion == Completion(
         "Because.", Usage(input=19, output=3, cached=4, cache_write=5), "end_turn", 200, "req-2"
