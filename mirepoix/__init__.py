@@ -10,7 +10,7 @@ from mirepoix.client import Client, Handle
 from mirepoix.errors import MirepoixError
 from mirepoix.ledger.accept import Submission
 from mirepoix.settings import Settings
-from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, Gates, Map, Reduce, Route, Vote
+from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, Gates, If, Map, Reduce, Route, Split, Vote
 from mirepoix.states import JobState, StepState
 
 __all__ = [
@@ -24,12 +24,14 @@ __all__ = [
     "Ensemble",
     "Gates",
     "Handle",
+    "If",
     "JobState",
     "Map",
     "MirepoixError",
     "Reduce",
     "Route",
     "Settings",
+    "Split",
     "StepState",
     "Submission",
     "Vote",

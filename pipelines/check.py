@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from mirepoix.config import Api, Config
+from mirepoix.config import ANTHROPIC_WITHOUT_SAMPLING, Api, Config
 from mirepoix.errors import ConfigError, PipelineError
 from mirepoix.paths import Place, children, samples_of, walk
 from mirepoix.prices import require_price
-from mirepoix.spec import Call, Cascade, Map, Pipeline
+from mirepoix.spec import Call, Cascade, Chain, If, Map, Pipeline
 from pipelines.gates import check_schema, load_function
-from pipelines.templates import check_template
-
-ANTHROPIC_WITHOUT_SAMPLING = "2026-10-21"
-"""From this API version on, `temperature` is refused (docs: platform.claude.com, API versioning)."""
+from pipelines.templates import check_expression, check_template, names_in
 
 
 def check_config(config: Config) -> list[str]:
@@ -19,7 +16,7 @@ def check_config(config: Config) -> list[str]:
     problems: list[str] = []
     for key, model in config.models.items():
         try:
-            require_price(key, model, config.providers[model.provider].api)
+            require_price(key, model, config.providers[model.provider].api, config.providers[model.provider].prices_of)
         except ConfigError as error:
             problems.append(str(error))
     for name, spec in config.pipelines.items():
@@ -46,16 +43,24 @@ def _check_node(place: Place, config: Config) -> None:
         check_template(node.over, place, "over")
     if isinstance(node, Cascade):
         _check_gates(place, node, config)
+    if isinstance(node, If):
+        check_expression(node.when, place, "when")
+        if place.parent is None or not isinstance(place.parent.node, Chain):
+            raise PipelineError(f"step {place.path!r}: `when` stands on steps of a chain only.")
     if not isinstance(node, Call):
         return
     check_template(node.prompt, place, "prompt")
     if node.system is not None:
         check_template(node.system, place, "system")
+    for field, expression in (("messages", node.messages), ("files", node.files)):
+        if expression is not None:
+            check_expression(expression, place, field)
     provider = config.providers[config.provider_of(node.model)]
     recent = (provider.api_version or ANTHROPIC_WITHOUT_SAMPLING) >= ANTHROPIC_WITHOUT_SAMPLING
-    if node.temperature is not None and provider.api is Api.ANTHROPIC and recent:
+    sampling = "temperature" if node.temperature is not None else "top_p" if node.top_p is not None else None
+    if sampling is not None and provider.api is Api.ANTHROPIC and recent:
         raise PipelineError(
-            f"step {place.path!r}: Anthropic takes no temperature from API version {ANTHROPIC_WITHOUT_SAMPLING} on. "
+            f"step {place.path!r}: Anthropic takes no {sampling} from API version {ANTHROPIC_WITHOUT_SAMPLING} on. "
             f"Leave it out, or set api_version: 2023-06-01 on provider {config.provider_of(node.model)!r}."
         )
 
@@ -71,6 +76,10 @@ def _check_gates(place: Place, node: Cascade, config: Config) -> None:
             load_function(gates.function.callable)
     except PipelineError as error:
         raise PipelineError(f"step {place.path!r}: {error}") from error
+    if gates.judge is not None and "answer" not in names_in(gates.judge.call.prompt).names:
+        raise PipelineError(
+            f"step {place.path!r}: a judge whose prompt does not show {{{{ answer }}}} cannot judge it."
+        )
     if gates.consistency is not None:
         for tier in children(place):
             _check_node(samples_of(place, tier.index)[0], config)

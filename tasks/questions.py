@@ -15,10 +15,11 @@ from mirepoix.ledger.contents import load
 from mirepoix.paths import Place, judged
 from mirepoix.spec import Call, Cascade, Map
 from pipelines.gates import fence, wants_logprobs
-from pipelines.items import parse_items
+from pipelines.items import items_of
 from pipelines.scope import Scope, scope_of
-from pipelines.templates import render
-from tasks.providers.base import Question
+from pipelines.templates import evaluate, render
+from tasks.conversation import parse_files, parse_messages
+from tasks.providers.base import Question, Tool, Turn
 
 Values = dict[str, JsonValue]
 
@@ -35,13 +36,21 @@ def visible_values(connection: Connection, claim: Claim, place: Place) -> Values
     item = _item(connection, claim, scope)
     if scope.items_of is not None:
         values["item"] = item
-    if scope.previous is not None:
-        values["previous"] = outputs[scope.previous]
-    else:
-        values["previous"] = item if scope.items_of is not None else given
+    values["previous"] = _previous(scope, outputs, item if scope.items_of is not None else given)
     if scope.judged is not None:
         values |= _material(scope.judged, values, outputs)
     return values
+
+
+def _previous(scope: Scope, outputs: Values, first: JsonValue) -> JsonValue:
+    """The answer of the step before, passing over those that were not done; `first` where there is none.
+
+    Who does not refer to it may come before it is there, and never sees that it is not.
+    """
+    for path in scope.previous:
+        if outputs.get(path) is not None or path not in scope.optional:
+            return outputs.get(path)
+    return first
 
 
 def as_text(value: JsonValue) -> str:
@@ -54,7 +63,7 @@ def read_items(connection: Connection, claim: Claim, place: Place) -> list[JsonV
     node = place.node
     if not isinstance(node, Map):
         raise PipelineError(f"step {place.path!r} is no map.")
-    return parse_items(render(node.over, visible_values(connection, claim, place)), node.max_items)
+    return items_of(node, render(node.over, visible_values(connection, claim, place)))
 
 
 def build_question(connection: Connection, claim: Claim, place: Place, model: Model) -> Question:
@@ -63,12 +72,19 @@ def build_question(connection: Connection, claim: Claim, place: Place, model: Mo
     if not isinstance(node, Call):
         raise PipelineError(f"step {place.path!r} is no call.")
     values = visible_values(connection, claim, place)
+    earlier = parse_messages(evaluate(node.messages, values)) if node.messages is not None else ()
+    files = parse_files(evaluate(node.files, values)) if node.files is not None else ()
     return Question(
         target=model.callable or model.name,
-        prompt=render(node.prompt, values),
+        turns=(*earlier, Turn("user", render(node.prompt, values), files)),
         system=None if node.system is None else render(node.system, values),
         max_tokens=node.max_tokens or model.max_tokens,
         temperature=node.temperature,
+        top_p=node.top_p,
+        stop=node.stop or (),
+        seed=node.seed,
+        tools=tuple(Tool(tool.name, tool.description, tool.parameters) for tool in node.tools or ()),
+        tool_choice=node.tool_choice,
         logprobs=_wants_logprobs(place),
     )
 
