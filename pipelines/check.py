@@ -74,12 +74,10 @@ def _check_gates(place: Place, node: Cascade, config: Config) -> None:
             check_schema(gates.json_schema.of)
         if gates.function is not None:
             load_function(gates.function.callable)
+        if gates.judge is not None and "answer" not in names_in(gates.judge.call.prompt).names:
+            raise PipelineError("the judge's prompt does not show it the {{ answer }}.")
     except PipelineError as error:
         raise PipelineError(f"step {place.path!r}: {error}") from error
-    if gates.judge is not None and "answer" not in names_in(gates.judge.call.prompt).names:
-        raise PipelineError(
-            f"step {place.path!r}: a judge whose prompt does not show {{{{ answer }}}} cannot judge it."
-        )
     if gates.consistency is not None:
         for tier in children(place):
             _check_node(samples_of(place, tier.index)[0], config)
