@@ -30,6 +30,14 @@ def read_states(connection: Connection, ids: Sequence[str]) -> dict[str, JobStat
     return states
 
 
+def job_of_key(connection: Connection, tenant: str, key: str) -> str:
+    """The id of the job that `tenant` submitted under that idempotency key; raises NotFound."""
+    found = connection.execute(select(Job.id).where(Job.tenant == tenant, Job.key == key)).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"tenant {tenant!r} has no job with the key {key!r}.")
+    return str(found)
+
+
 def read_jobs(connection: Connection, ids: Sequence[str]) -> list[JobView]:
     """The jobs called `ids`, in that order; raises NotFound for the first that does not exist."""
     views: list[JobView] = []

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import JsonValue
 
-from mirepoix import JobState
+from mirepoix import Cascade, JobState
+from mirepoix.spec import parse
 from mirepoix.states import StepState
 from mirepoix.views import StepView, TraceView
 from tests.system.test_queues import MOST_BYTES, listening
-from tests.system.world import World, open_world
+from tests.system.world import QUESTIONS, World, open_world
 
 pytestmark = pytest.mark.system
 
@@ -166,6 +169,55 @@ def test_what_samples_and_judges_cost_is_counted_and_equals_the_bill(cascades: W
 def cost(step: StepView) -> Decimal:
     """What one step took."""
     return sum((a.cost_usd or Decimal(0) for call in step.calls for a in call.attempts), Decimal(0))
+
+
+def test_thresholds_are_calibrated_on_questions_that_are_run_once(cascades: World, tmp_path: Path) -> None:
+    questions = [json.loads(line) for line in QUESTIONS.read_text().splitlines()][:60]
+    labels = tmp_path / "labels.jsonl"
+    expected = [{"input": q["question"], "expected": [q["answer"], *q["accept"]]} for q in questions]
+    labels.write_text("\n".join(map(json.dumps, expected)))
+    before = cascades.bill()
+    command = ("calibrate", "careful", "--labels", str(labels), "--target-quality", "0.8")
+    (found,) = cascades.lines(*command)
+    after = cascades.bill()
+    assert after["calls"] - before["calls"] == 3 * 60, "each input asks all three tiers"
+    assert (found["runs"], found["left_out"], found["partial_scores"]) == (60, 0, 0)
+    # Who always asks the last tier pays for all of them: what the emulator billed.
+    paid = Decimal(after["cost_usd"]) - Decimal(before["cost_usd"])
+    assert float(found["strongest"]["cost_usd"]) * 60 == pytest.approx(float(paid), rel=1e-6)
+    assert found["reached"], found
+    assert found["best"]["quality"] >= 0.8
+    assert float(found["best"]["cost_usd"]) < float(found["strongest"]["cost_usd"])
+    assert found["best"]["unknown"] == 0
+    assert found["table"] == sorted(found["table"], key=lambda row: row["quality"])
+
+    again = cascades.run(*command)
+    assert cascades.bill()["calls"] == after["calls"], "the second calibration paid again"
+    assert found["yaml"] in again.stdout
+    pasted = parse({"cascade": {"tiers": [{"call": {"model": "a"}}] * 3, **yaml.safe_load(found["yaml"])}})
+    assert isinstance(pasted, Cascade)
+    assert isinstance(pasted.accept.at_least, tuple)
+
+
+def test_thresholds_are_calibrated_on_jobs_that_ran(cascades: World, tmp_path: Path) -> None:
+    with cascades.client() as client:
+        handles = [client.submit("careful", QUESTION, key=f"label-{index}") for index in range(4)]
+        list(client.as_ended(handles, 40))
+    labels = tmp_path / "labels.jsonl"
+    lines = [
+        {"job": handles[0].id, "right": True},
+        {"key": "label-1", "score": 0.5},
+        {"key": "label-2", "expected": "Paris"},
+    ]
+    labels.write_text("\n".join(map(json.dumps, lines)))
+    (found,) = cascades.lines("calibrate", "careful", "--labels", str(labels), "--target-quality", "0.1")
+    assert found["runs"] == 3
+    assert not found["sure"]
+    labels.write_text('{"key": "label-9", "right": true}')
+    assert "label-9" in cascades.run("calibrate", "careful", "--labels", str(labels), check=2).stderr
+    labels.write_text('{"input": "x", "right": true}')
+    refused = cascades.run("calibrate", "careful", "--labels", str(labels), check=2).stderr
+    assert "labels.jsonl:1: an input needs what is expected" in refused
 
 
 @pytest.mark.redis_broker
