@@ -36,7 +36,7 @@ def _referred(place: Place) -> set[str]:
     if isinstance(place.node, Route):
         return set(scope.previous)
     paths = set[str]()
-    for template in _templates(place):
+    for template in templates_of(place):
         used = names_in(template)
         paths |= set(scope.previous) if "previous" in used.names else set()
         wanted = scope.names if used.all_steps else used.steps
@@ -44,7 +44,8 @@ def _referred(place: Place) -> set[str]:
     return paths
 
 
-def _templates(place: Place) -> list[str]:
+def templates_of(place: Place) -> list[str]:
+    """The templates of the node at `place` itself; expressions as templates."""
     match place.node:
         case Call() as call:
             expressions = [as_template(text) for text in (call.messages, call.files) if text]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from pydantic import JsonValue
 from sqlalchemy import Connection
 
@@ -48,11 +46,6 @@ def _previous(scope: Scope, outputs: Values, first: JsonValue) -> JsonValue:
         if outputs.get(path) is not None or path not in scope.optional:
             return outputs.get(path)
     return first
-
-
-def as_text(value: JsonValue) -> str:
-    """What a router sees of a value that is not text: its JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def read_items(connection: Connection, claim: Claim, place: Place) -> list[JsonValue]:
