@@ -12,8 +12,8 @@ from mirepoix.facts import context_window
 from mirepoix.paths import Place, child, children
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Route
 from pipelines.privacy import say
-from pipelines.routers.query import Query, estimate
 from pipelines.references import templates_of
+from pipelines.routers.query import Query, estimate
 from pipelines.scope import scope_of
 from pipelines.templates import names_in
 
