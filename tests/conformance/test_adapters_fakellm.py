@@ -59,12 +59,11 @@ def test_a_tool_is_asked_for_with_its_arguments(server: str, api: Api, stream: b
     assert completion.finish_reason in ("tool_calls", "tool_use")
 
 
-@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize(("model", "kind"), [("none", ErrorKind.NOT_FOUND), ("busy", ErrorKind.OVERLOADED)])
-def test_an_error_is_what_its_status_says(server: str, api: Api, stream: bool, model: str, kind: ErrorKind) -> None:
+def test_an_error_is_what_its_status_says(server: str, api: Api, model: str, kind: ErrorKind) -> None:
     with pytest.raises(ProviderError) as caught:
-        ask(server, api, stream=stream, model=model)
+        ask(server, api, model=model)
     assert caught.value.kind is kind
     assert ("no such model" if model == "none" else "too much at once") in str(caught.value)
 

@@ -141,7 +141,7 @@ def test_others_speak_openai_at_an_address_of_their_own(
     server: str, vendor: str, rename: dict[str, str | None], stream: bool
 ) -> None:
     script(server, {"type": "reply", "text": TEXT})
-    said = {"seed": 7, "top_p": 0.9, "stop": ("END",)}
+    said: dict[str, Any] = {"seed": 7, "top_p": 0.9, "stop": ("END",)}
     completion, _ = ask(f"{server}/{vendor}", Api.OPENAI, stream=stream, rename=rename, **said)
     assert completion.answer == TEXT
     assert completion.usage.output > 0
