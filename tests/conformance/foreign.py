@@ -15,10 +15,12 @@ import httpx
 from mirepoix.config import Api, Provider
 from tasks.loop import Loop
 from tasks.providers import open_adapter
-from tasks.providers.base import Completion, Question, Tool, Turn
+from tasks.providers.base import Adapter, Completion, Question, Tool, Turn
 from workers.stack import free_port
 
 LOOP = Loop()
+KEPT: list[Adapter] = []
+"""Like those of a worker they are never closed; collected as garbage, each would print that it was not."""
 BIN = Path(sys.executable).parent
 PATIENCE = 30
 WEATHER = Tool(
@@ -49,6 +51,7 @@ def ask(url: str, api: Api, *, stream: bool = False, model: str = "gpt-4o", **sa
     settings = {key: said.pop(key) for key in ("rename", "timeout", "extra_body") if key in said}
     provider = Provider.model_validate({"api": api, "base_url": url, "key_env": "KEY", "timeout": 10, **settings})
     adapter = open_adapter("p", provider, LOOP, emulator_url=None, environ={"KEY": "sk-any"})
+    KEPT.append(adapter)
     options = {"turns": (Turn("user", "Why is the sky blue?"),), "system": None, "max_tokens": 500, "temperature": None}
     body = adapter.body(Question(target=model, **(options | said)))
     pieces: list[str] = []
