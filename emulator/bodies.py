@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import NoReturn
 
 from starlette.requests import Request
@@ -27,10 +28,14 @@ async def receive(request: Request, wire: Wire) -> bytes:
     return b"".join(chunks)
 
 
-def decode(raw: bytes, wire: Wire) -> tuple[Json, str, str]:
-    """The body, its canonical form (sorted keys, no white space), and the hash of that; raises ApiError."""
+def decode(raw: bytes, wire: Wire, beside: Mapping[str, Json]) -> tuple[Json, str, str]:
+    """The body, its canonical form (sorted keys, no white space), and the hash of that; raises ApiError.
+
+    What the request says `beside` its body, in its address, becomes a part of it.
+    """
     try:
         body = json.loads(raw, parse_constant=_refuse_constant)
+        body = {**body, **beside} if isinstance(body, dict) else body
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return body, canonical, sha256(canonical.encode())
     except (ValueError, RecursionError) as error:

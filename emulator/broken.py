@@ -61,7 +61,7 @@ def course_of_body(fault: Fault, answer: Json) -> Course:
     length = None
     if fault.kind is FaultKind.HUGE_BODY:
         length = len(before) + length_of_text(fault) + len(after)
-    return Course(((0.0, part) for part in chain([before], texts)), last=after, length=length)
+    return Course(((0.0, part) for part in chain([before], texts)), last=lambda: after, length=length)
 
 
 def _miscount(usage: dict[str, Json]) -> dict[str, Json]:

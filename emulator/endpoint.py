@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,15 +21,13 @@ from emulator.draws import Attempts, generator
 from emulator.faults import Fault, FaultKind, Faults
 from emulator.flow import Flow
 from emulator.latency import Latency, draw_latency
-from emulator.limits import Admission, RateLimiter
+from emulator.limits import INPUT_ONLY, Admission, RateLimiter
 from emulator.odd_replies import twist
 from emulator.profiles import ModelProfile
 from emulator.replies import make_reply
 from emulator.settings import EmulatorSettings
 from emulator.sse import HEADERS as SSE_HEADERS
-from emulator.sse import MEDIA_TYPE as SSE
 from emulator.streams import Pace, course_of_stream
-from emulator.tokens import count_prompt_tokens
 from emulator.wire import ApiError, Ask, Json, Reply, Wire
 
 CLIENT_GONE = "client_gone"
@@ -85,11 +84,12 @@ class _Call:
 
 
 class Endpoint:
-    """Answers the model calls of one wire format."""
+    """Answers the model calls of one wire format; `beside` is what an address says of them, as members of the body."""
 
-    def __init__(self, wire: Wire, emulator: Emulator) -> None:
+    def __init__(self, wire: Wire, emulator: Emulator, beside: Mapping[str, Json] | None = None) -> None:
         self._wire = wire
         self._emulator = emulator
+        self._beside = beside or {}
         self._is_limited = emulator.limiter.limit(wire.api) is not None
 
     async def respond(self, request: Request) -> Response:
@@ -140,7 +140,7 @@ class Endpoint:
             return Flow(course_of_body(call.fault, answer), close, headers=headers, media_type="application/json")
         pace = Pace(answered.latency, scale, call.late)
         course = course_of_stream(self._wire, answered.ask, answered.reply, pace, call.fault)
-        return Flow(course, close, headers=headers | SSE_HEADERS, media_type=SSE)
+        return Flow(course, close, headers=headers | SSE_HEADERS, media_type=course.media_type)
 
     async def _close(self, call: _Call) -> None:
         """Let others in, and put the row on the bill."""
@@ -158,7 +158,7 @@ class Endpoint:
 
     async def _answer(self, call: _Call) -> None:
         """Let the model work, unless a fault spares it. Raises ApiError and ClientDisconnect."""
-        body, canonical, prompt_hash = decode(await receive(call.request, self._wire), self._wire)
+        body, canonical, prompt_hash = decode(await receive(call.request, self._wire), self._wire, self._beside)
         call.note(prompt_hash=prompt_hash, attempt=self._emulator.attempts.count(call.key or "", prompt_hash))
         ask, profile = self._read(body, call)
         call.note(model=profile.name)
@@ -170,7 +170,7 @@ class Endpoint:
         reply, latency = answered.reply, answered.latency
         call.note(**_charge(profile, reply, latency))
         if call.admission is not None:
-            call.admission.settle(reply.input_tokens + reply.output_tokens)
+            call.admission.settle(reply.input_tokens + reply.paid_tokens)
         if ask.streams and call.kind is not FaultKind.BILLED_THEN_DROP:
             return None
         if not await _client_waits(call.request, latency.total * self._emulator.settings.time_scale + call.late):
@@ -204,7 +204,7 @@ class Endpoint:
 
     def _admit(self, call: _Call, ask: Ask) -> None:
         """Let the request in with its prompt and all that it may answer; raises ApiError beyond a limit."""
-        tokens = count_prompt_tokens(message.text for message in ask.messages) + (ask.max_tokens or 0)
+        tokens = ask.prompt_tokens + (0 if self._wire.api in INPUT_ONLY else ask.max_tokens or 0)
         call.admission = self._emulator.limiter.admit(self._wire.api, call.key or "", ask.model, tokens)
         if call.admission.excess is not None:
             raise self._wire.over_limit(call.admission.excess, ask.model)
@@ -218,8 +218,7 @@ class Endpoint:
         if fault.status is not None:
             error = self._wire.failure(fault.status, call.entry.model)
             if fault.retry_after is not None:
-                as_date = fault.retry_after_form == "date"
-                error.headers |= self._wire.wait_headers(fault.retry_after, as_date=as_date)
+                self._wire.postpone(error, fault.retry_after, as_date=fault.retry_after_form == "date")
             raise error
         await _client_waits(call.request, fault.seconds or 0)
 
@@ -233,7 +232,8 @@ class Endpoint:
             name = ask.json_wish.name if ask.json_wish else ""
             raise self._wire.bad_schema(name, str(error)) from error
         latency = draw_latency(profile, reply.output_tokens, draws, settings.scenario.latency)
-        return _Answered(ask, profile, reply if call.fault is None else twist(call.fault, ask, reply), latency)
+        said = reply if call.fault is None else twist(call.fault, ask, reply)
+        return _Answered(ask, profile, said, latency.after(reply.thought_tokens))
 
 
 def check_key(wire: Wire, key: str | None, settings: EmulatorSettings) -> None:
@@ -252,8 +252,8 @@ def _charge(profile: ModelProfile, reply: Reply, latency: Latency) -> dict[str, 
     """The columns of the bill that tell what the reply cost."""
     return {
         "input_tokens": reply.input_tokens,
-        "output_tokens": reply.output_tokens,
-        "cost_usd": usd(profile.cost(reply.input_tokens, reply.output_tokens)),
+        "output_tokens": reply.paid_tokens,
+        "cost_usd": usd(profile.cost(reply.input_tokens, reply.paid_tokens)),
         "billed": True,
         "latency": latency.total,
     }

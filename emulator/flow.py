@@ -23,13 +23,16 @@ Close = Callable[[bool, int], Awaitable[None]]
 class Course:
     """What flows: `parts`, each with the second after which it leaves, then `last`; or a reset after the parts.
 
+    Nothing is made before it is due.
+
     `length` is of all bytes, where it is known before they are made.
     """
 
     parts: Iterator[tuple[float, bytes]]
-    last: bytes = b""
+    last: Callable[[], bytes] = bytes
     breaks_off: bool = False
     length: int | None = None
+    media_type: str = "application/json"
 
 
 class Flow(Response):
@@ -58,7 +61,7 @@ class Flow(Response):
                 reset(scope)
                 await gone  # until the server knows, it would answer in our place
             else:
-                await river.end(self._course.last)
+                await river.end(self._course.last())
         finally:
             gone.cancel()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -42,6 +42,10 @@ class Latency:
     first: float
     per_token: float
     tokens: int
+
+    def after(self, thoughts: int) -> Latency:
+        """The same where so many tokens of thoughts come before the first."""
+        return replace(self, first=self.first + thoughts * self.per_token)
 
     @property
     def total(self) -> float:

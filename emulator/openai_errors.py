@@ -112,3 +112,7 @@ class OpenAIErrors:
         if as_date:
             return {RETRY_AFTER: http_date(seconds)}
         return {RETRY_AFTER: whole_seconds(seconds), "retry-after-ms": whole_seconds(seconds * 1000)}
+
+    def postpone(self, error: ApiError, seconds: float, *, as_date: bool = False) -> None:
+        """Let `error` ask the client to come back in `seconds`."""
+        error.headers |= self.wait_headers(seconds, as_date=as_date)

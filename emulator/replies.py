@@ -10,7 +10,8 @@ from emulator.instances import make_instance
 from emulator.logprobs import token_logprobs
 from emulator.profiles import ModelProfile
 from emulator.skill import stated_confidence
-from emulator.tokens import Ended, Ending, count_prompt_tokens, count_tokens, end, pieces
+from emulator.thoughts import count_thoughts
+from emulator.tokens import Ended, Ending, count_tokens, end, pieces
 from emulator.wire import Ask, Reply, TokenLogprob
 
 
@@ -21,13 +22,16 @@ def make_reply(ask: Ask, profile: ModelProfile, answerer: Answerer, draws: rando
     if ask.json_wish is not None:
         instance = make_instance(ask.json_wish.schema, answer, luck=draws.random())
         text, stop_sequences = json.dumps(instance, ensure_ascii=False), ()
-    ended = end(text, max_tokens=ask.max_tokens, stop_sequences=stop_sequences)
+    thoughts = count_thoughts(ask.thinking, count_tokens(text), ask.max_tokens)
+    rest = None if ask.max_tokens is None else ask.max_tokens - thoughts
+    ended = end(text, max_tokens=rest, stop_sequences=stop_sequences)
     return Reply(
         ended=ended,
-        input_tokens=count_prompt_tokens(message.text for message in ask.messages),
+        input_tokens=ask.prompt_tokens,
         output_tokens=count_tokens(ended.text),
         instance=None if ended.ending is Ending.LENGTH else instance,
         logprobs=None if ask.top_logprobs is None else _logprobs(ended, answer, ask.top_logprobs, profile, draws),
+        thought_tokens=thoughts,
     )
 
 

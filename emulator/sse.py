@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from emulator.wire import Event
+from emulator.wire import Event, Framing
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"cache-control": "no-cache"}
@@ -16,3 +16,6 @@ def encode(event: Event) -> bytes:
     text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     name = "" if event.name is None else f"event: {event.name}\n"
     return f"{name}data: {text}\n\n".encode()
+
+
+SSE = Framing(MEDIA_TYPE, encode)

@@ -11,9 +11,9 @@ from emulator.faults import Fault, FaultKind
 from emulator.flow import Course
 from emulator.latency import Latency
 from emulator.odd_bytes import long_text, spoil
-from emulator.sse import encode
+from emulator.sse import SSE
 from emulator.tokens import pieces
-from emulator.wire import Ask, Event, Reply, Streamed, Wire
+from emulator.wire import Ask, Event, Framing, Reply, Streamed, Wire
 
 OVERLOADED = 529
 
@@ -48,24 +48,29 @@ class _Plan:
 def course_of_stream(wire: Wire, ask: Ask, reply: Reply, pace: Pace, fault: Fault | None) -> Course:
     """The events of `reply` as bytes, each at its time; `fault` is what goes wrong, if anything."""
     plan = _Plan(wire.stream(ask, reply), pieces(reply.ended.text), pace)
+    framing = plan.streamed.framing or SSE
     if fault is None:
-        return _course(plan, encode)
+        return _course(plan, framing)
     plan = _break_off(_change(plan, wire, ask, reply, fault), wire, fault)
     if fault.kind is FaultKind.INVALID_UTF8:
-        return _course(plan, lambda event: spoil(fault.kind, encode(event)))
-    return _course(plan, encode)
+        return _course(plan, replace(framing, encode=lambda event: spoil(fault.kind, framing.encode(event))))
+    return _course(plan, framing)
 
 
-def _course(plan: _Plan, to_bytes: Callable[[Event], bytes]) -> Course:
-    closing = [to_bytes(event) for event in plan.streamed.closing]
-    return Course(_parts(plan, to_bytes), b"".join(closing), breaks_off=plan.breaks_off)
+def _course(plan: _Plan, framing: Framing) -> Course:
+    return Course(
+        _parts(plan, framing.encode),
+        lambda: b"".join(map(framing.encode, plan.streamed.closing)) + framing.tail,
+        breaks_off=plan.breaks_off,
+        media_type=framing.media_type,
+    )
 
 
 def _parts(plan: _Plan, to_bytes: Callable[[Event], bytes]) -> Iterator[tuple[float, bytes]]:
     index, streamed, pace = 0, plan.streamed, plan.pace
     yield pace.due(0), b"".join(to_bytes(event) for event in streamed.opening)
     for index, text in enumerate(plan.texts, start=1):
-        yield pace.due(index - 1), to_bytes(streamed.piece(text, index - 1))
+        yield pace.due(index - 1), b"" if (event := streamed.piece(text, index - 1)) is None else to_bytes(event)
     yield pace.due(index), b""
 
 
@@ -95,13 +100,15 @@ def _edit(streamed: Streamed, kind: FaultKind, wire: Wire) -> Streamed:
     def edit(event: Event) -> Event:
         return replace(event, data=change_members(kind, event.data, wire))
 
+    def piece(text: str, index: int) -> Event | None:
+        event = streamed.piece(text, index)
+        return None if event is None else edit(event)
+
     def keep(events: Iterable[Event]) -> tuple[Event, ...]:
         hollow = kind is FaultKind.EMPTY_CHOICES
         return tuple(edit(event) for event in events if not (hollow and event.is_of_content))
 
-    return Streamed(
-        keep(streamed.opening), lambda text, index: edit(streamed.piece(text, index)), keep(streamed.closing)
-    )
+    return replace(streamed, opening=keep(streamed.opening), piece=piece, closing=keep(streamed.closing))
 
 
 def _break_off(plan: _Plan, wire: Wire, fault: Fault) -> _Plan:

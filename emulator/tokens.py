@@ -1,8 +1,8 @@
 """The one token rule of the emulator, used for prompts, answers and limits alike.
 
-A token is four bytes of UTF-8, rounded up; each message of a prompt costs four tokens more (its role and
-separators). It is no provider's tokenizer: it is cheap, the same for every model, and easy to predict in a
-test.
+A token is four bytes of UTF-8, rounded up; each message of a prompt costs four tokens more (its role and separators),
+and each file that is not text costs 258 (what Gemini takes for an image or a page of a document). It is no provider's
+tokenizer: it is cheap, the same for every model, and easy to predict in a test.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import pairwise
 
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
+TOKENS_PER_FILE = 258
 
 
 class Ending(StrEnum):
@@ -51,9 +52,9 @@ def pieces(text: str) -> list[str]:
     return [raw[start:stop].decode() for start, stop in pairwise([*cuts, len(raw)])]
 
 
-def count_prompt_tokens(messages: Iterable[str]) -> int:
-    """The tokens of a prompt of these message texts, a system prompt among them."""
-    return sum(count_tokens(text) + TOKENS_PER_MESSAGE for text in messages)
+def count_prompt_tokens(messages: Iterable[str], files: int = 0) -> int:
+    """The tokens of a prompt of these message texts, a system prompt among them, and so many files."""
+    return sum(count_tokens(text) + TOKENS_PER_MESSAGE for text in messages) + files * TOKENS_PER_FILE
 
 
 def end(text: str, *, max_tokens: int | None, stop_sequences: Sequence[str] = ()) -> Ended:
