@@ -15,9 +15,12 @@ from mirepoix.states import ErrorKind
 from tasks.loop import Loop
 from tasks.providers import open_adapter
 from tasks.providers.base import Adapter, Completion, Question, Tool, Turn
-from tests.emulator.asking import APIS, MODELS, Asking
+from tests.emulator import asking
+from tests.emulator.asking import Asking
 
 LOOP = Loop()
+MODELS: dict[WireApi, str] = {**asking.MODELS, "gemini": "gemini-2.5-flash-lite"}
+APIS = tuple(MODELS)
 KEPT: list[Adapter] = []
 QUESTION = Question("", (Turn("user", "Why is the sky blue?"),), system=None, max_tokens=200, temperature=None)
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
