@@ -5,12 +5,13 @@ Reading the file, with line numbers in its errors, is the work of `mirepoix.conf
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, HttpUrl, JsonValue, PositiveInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, JsonValue, PositiveInt, model_validator
 
 from mirepoix.addresses import is_link_local
 from mirepoix.errors import PipelineError
@@ -25,6 +26,12 @@ LINK_LOCAL = "a link-local or metadata address; if that is what you want, say al
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 PricePerMillion = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
+Version = Annotated[
+    str,
+    BeforeValidator(lambda given: given.isoformat() if isinstance(given, date) else given),
+    Field(pattern=r"^[A-Za-z0-9.-]{1,40}$"),
+]
+"""Most versions are dates, and YAML reads those as such."""
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]{0,1000}$")]
 Usd = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6)]
@@ -105,7 +112,7 @@ class Provider(Strict):
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     external: bool = True
     allow_link_local: bool = False
-    api_version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.-]{1,40}$")
+    api_version: Version | None = None
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     extra_body: dict[str, JsonValue] = Field(default_factory=dict)
     rename: dict[str, str | None] = Field(default_factory=dict)
