@@ -119,7 +119,7 @@ def test_faults_of_streams_spare_plain_requests_and_those_of_plain_ones_strike_s
     emulated.set_faults({"kind": "slow", "seconds": 0.2})
     assert read_stream(emulated, api).times[0] > 0.2
     emulated.set_faults({"kind": "status", "status": 429, "retry_after": 3})
-    with pytest.raises(AssertionError, match="[Rr]ate.limit"):
+    with pytest.raises(AssertionError, match=r"[Rr]ate.limit"):
         read_stream(emulated, api)
 
 
