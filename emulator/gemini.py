@@ -90,4 +90,5 @@ class GeminiContent(GeminiErrors):
 
 def _told(error: ApiError) -> Json:
     details = {"details": error.details} if error.details else {}
-    return {"error": {"code": error.status, "message": error.message, "status": error.kind, **details}}
+    code = error.code or error.status
+    return {"error": {"code": code, "message": error.message, "status": error.kind, **details}}

@@ -60,7 +60,10 @@ def _last(ask: Ask, reply: Reply, parts: list[Json]) -> dict[str, Any]:
         candidate = {"safetyRatings": _HARM}
     elif ending is Ending.LENGTH and not parts:
         candidate = {"content": {"role": "model"}}
-    return {**candidate, "finishReason": _FINISH_REASONS[ending], "index": 0, **_logprobs(reply.logprobs)}
+    reason = _FINISH_REASONS[ending]
+    if ending is Ending.DONE and _calls_tool(ask, reply) and not isinstance(reply.instance, dict):
+        reason = "MALFORMED_FUNCTION_CALL"
+    return {**candidate, "finishReason": reason, "index": 0, **_logprobs(reply.logprobs)}
 
 
 def _thoughts(ask: Ask, reply: Reply) -> list[Json]:
@@ -76,7 +79,7 @@ def _said(ask: Ask, reply: Reply) -> list[Json]:
     if _calls_tool(ask, reply):
         assert ask.json_wish is not None
         args = reply.instance
-        return [] if args is None else [{"functionCall": {"name": ask.json_wish.tool, "args": args}}]
+        return [{"functionCall": {"name": ask.json_wish.tool, "args": args}}] if isinstance(args, dict) else []
     return [{"text": reply.ended.text}] if reply.ended.text else []
 
 

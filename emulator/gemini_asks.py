@@ -45,6 +45,7 @@ def to_ask(request: GenerateContentRequest, *, streams: bool = False) -> Ask:
         thinking=_thinking(config),
         streams=streams,
         top_logprobs=(config.logprobs or 0) if config.response_logprobs else None,
+        words_refusals=False,
     )
 
 

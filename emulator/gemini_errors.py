@@ -48,7 +48,7 @@ _IN_GENERAL = {
     502: ("UNAVAILABLE", "Bad gateway."),  # from Google's front end; the API itself has no 502
     503: ("UNAVAILABLE", _BUSY),
     504: ("DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),
-    529: ("UNAVAILABLE", _BUSY),  # the API itself has no 529
+    529: ("UNAVAILABLE", _BUSY),
 }
 """Status and message by HTTP status."""
 
@@ -120,7 +120,7 @@ class GeminiErrors:
         if status == 404:
             return self.unknown_model(model)
         kind, message = _IN_GENERAL[status]
-        return ApiError(status, kind, message)
+        return ApiError(status, kind, message, code=503 if status == 529 else None)  # the API itself has no 529
 
     def out_of_money(self) -> ApiError:
         """429 for the rest of the day; that it asks to be tried again in seconds does not make it so."""

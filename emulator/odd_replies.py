@@ -27,7 +27,8 @@ def twist(fault: Fault, ask: Ask, reply: Reply) -> Reply:
             raw = reply.ended.text.encode()[: max(1, reply.output_tokens // 2) * BYTES_PER_TOKEN]
             return _say(reply, raw.decode(errors="ignore"), Ending.LENGTH)
         case FaultKind.REFUSAL:
-            return _say(reply, DECLINED, Ending.REFUSED)
+            declined = _say(reply, DECLINED if ask.words_refusals else "", Ending.REFUSED)
+            return declined if ask.words_refusals else replace(declined, thought_tokens=0)
         case FaultKind.SAFETY_BLOCK:
             return _say(reply, "", Ending.FILTERED)
         case FaultKind.SCHEMA_VIOLATION:

@@ -81,6 +81,7 @@ class Ask:
 
     `streams`: token by token, and with `tells_usage` (which not all formats ask about) with its usage in the end.
     `top_logprobs`: with the log-probability of each token, and of so many that might stand in its place; None: without.
+    `words_refusals`: a refusal comes with words, as in formats that have a place for them.
     """
 
     model: str
@@ -92,6 +93,7 @@ class Ask:
     tells_usage: bool = True
     top_logprobs: int | None = None
     thinking: Thinking | None = None
+    words_refusals: bool = True
 
     @property
     def prompt_tokens(self) -> int:
