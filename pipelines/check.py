@@ -6,8 +6,9 @@ from mirepoix.config import ANTHROPIC_WITHOUT_SAMPLING, Api, Config
 from mirepoix.errors import ConfigError, PipelineError
 from mirepoix.paths import Place, children, samples_of, walk
 from mirepoix.prices import require_price
-from mirepoix.spec import Call, Cascade, Chain, If, Map, Pipeline
+from mirepoix.spec import Call, Cascade, Chain, If, Map, Pipeline, Route
 from pipelines.gates import check_schema, load_function
+from pipelines.routers import check_route
 from pipelines.templates import check_expression, check_template, names_in
 
 
@@ -47,8 +48,13 @@ def _check_node(place: Place, config: Config) -> None:
         check_expression(node.when, place, "when")
         if place.parent is None or not isinstance(place.parent.node, Chain):
             raise PipelineError(f"step {place.path!r}: `when` stands on steps of a chain only.")
-    if not isinstance(node, Call):
-        return
+    if isinstance(node, Route):
+        _check_route(place, node)
+    if isinstance(node, Call):
+        _check_call(place, node, config)
+
+
+def _check_call(place: Place, node: Call, config: Config) -> None:
     check_template(node.prompt, place, "prompt")
     if node.system is not None:
         check_template(node.system, place, "system")
@@ -81,3 +87,10 @@ def _check_gates(place: Place, node: Cascade, config: Config) -> None:
     if gates.consistency is not None:
         for tier in children(place):
             _check_node(samples_of(place, tier.index)[0], config)
+
+
+def _check_route(place: Place, node: Route) -> None:
+    try:
+        check_route(node)
+    except PipelineError as error:
+        raise PipelineError(f"step {place.path!r}: {error}") from error

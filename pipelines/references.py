@@ -36,7 +36,7 @@ def _referred(place: Place) -> set[str]:
     if isinstance(place.node, Route):
         return set(scope.previous)
     paths = set[str]()
-    for template in _templates(place):
+    for template in templates_of(place):
         used = names_in(template)
         refers = "previous" in used.names or ("question" in used.names and _asks_what_came_before(scope))
         paths |= set(scope.previous) if refers else set()
@@ -54,7 +54,8 @@ def _asks_what_came_before(scope: Scope) -> bool:
     return cascade is not None and any(not isinstance(tier.node, Call) for tier in children(cascade))
 
 
-def _templates(place: Place) -> list[str]:
+def templates_of(place: Place) -> list[str]:
+    """The templates of the node at `place` itself; expressions as templates."""
     match place.node:
         case Call() as call:
             expressions = [as_template(text) for text in (call.messages, call.files) if text]

@@ -53,11 +53,6 @@ def _previous(scope: Scope, outputs: Values, first: JsonValue) -> JsonValue:
     return first
 
 
-def as_text(value: JsonValue) -> str:
-    """What a router sees of a value that is not text: its JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def read_items(connection: Connection, claim: Claim, place: Place) -> list[JsonValue]:
     """What the map at `place` runs over. Raises PipelineError."""
     node = place.node
@@ -97,8 +92,12 @@ def _wants_logprobs(place: Place) -> bool:
 
 def _material(tier: Place, values: Values, outputs: dict[str, JsonValue]) -> Values:
     """What a judge sees of a tier: what it was asked, as far as that is known, and what it answered."""
-    asked = render(tier.node.prompt, values) if isinstance(tier.node, Call) else as_text(values["previous"])
-    return {"question": fence("question", asked), "answer": fence("answer", as_text(outputs[tier.path]))}
+    asked = render(tier.node.prompt, values) if isinstance(tier.node, Call) else _as_text(values["previous"])
+    return {"question": fence("question", asked), "answer": fence("answer", _as_text(outputs[tier.path]))}
+
+
+def _as_text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _item(connection: Connection, claim: Claim, scope: Scope) -> JsonValue:
