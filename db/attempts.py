@@ -35,7 +35,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a request ended. `latency` is seconds; `usage` and `cost` are None when no answer with them came back."""
+    """How a request ended. `latency` is seconds; `usage` and `cost` are None when no answer with them came back.
+
+    `logprob` is the mean log-probability of the answer's tokens, where the provider tells it.
+    """
 
     latency: float
     answer: JsonValue = None
@@ -46,6 +49,7 @@ class Outcome:
     request_id: str | None = None
     usage: Usage | None = None
     cost: Decimal | None = None
+    logprob: float | None = None
 
 
 def open_attempt(connection: Connection, claim: Claim, asked: Asked) -> int:
@@ -85,6 +89,7 @@ def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> 
             error_kind=outcome.error_kind,
             error=printable(outcome.error) if outcome.error else None,
             finish_reason=outcome.finish_reason,
+            logprob=outcome.logprob,
             request_id=printable(outcome.request_id, 200) if outcome.request_id else None,
             input_tokens=usage.input if usage else None,
             output_tokens=usage.output if usage else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from hashlib import blake2b
 
 from emulator.draws import generator
 from emulator.extract import most_central, statements
+from emulator.judging import answer_to_judge, score_answer
 from emulator.profiles import ModelProfile
 from emulator.questions import Found, Question, QuestionBank
 from emulator.skill import Outcome, stated_confidence, try_question
@@ -17,6 +19,7 @@ from emulator.wire import Ask
 
 SENTENCES = 3
 UNKNOWN_CONFIDENCE = 0.2
+EVEN = 0.5
 _QUOTED = 80
 _CLASSIFY = re.compile(r"\bclassif|\btask types?\b|\btype of task\b|\bcategor", re.IGNORECASE)
 _OPTIONS = re.compile(r"(?:one of|categories|types?|options)[^:\n]*:([^\n]+)", re.IGNORECASE)
@@ -56,6 +59,9 @@ class Answerer:
         users = [message.text for message in ask.messages if message.role == "user"]
         system = "\n".join(message.text for message in ask.messages if message.role == "system")
         found = next((found for text in reversed(users) if (found := self.bank.find(text))), None)
+        judged = answer_to_judge(users[-1], f"{system}\n{users[-1]}") if users else None
+        if judged is not None:
+            return self._judge(judged, found, profile, draws)
         if found is None:
             return self._answer_unknown(users[-1] if users else "", system, profile, draws)
         return self._answer_known(found, system, profile, draws)
@@ -73,6 +79,17 @@ class Answerer:
             states_confidence=_asks_for_confidence(instruction),
             outcome=outcome,
         )
+
+    def _judge(self, judged: str, found: Found | None, profile: ModelProfile, draws: random.Random) -> Answer:
+        """A score for another's answer; to a question that nobody knows, as sure as of any text."""
+        if found is None:
+            score = stated_confidence(profile, self._try_text(judged, profile, draws), draws)
+        else:
+            question, shared = found.question, generator(self.seed, "question", found.question.id)
+            outcome = try_question(profile, question.difficulty, shared=shared, own=draws, rho=self.rho)
+            score = score_answer(profile, outcome, judged, (question.answer, *question.accept), draws)
+        reason = "It says what I would have said." if score >= EVEN else "I would have said something else."
+        return Answer(text=json.dumps({"score": round(score, 2), "reason": reason}), asked=judged, confidence=score)
 
     def _wrong_answer(self, question: Question, shared: random.Random, draws: random.Random) -> str:
         """With probability rho the one that tempts all models, else any, so that votes can agree on one."""

@@ -35,6 +35,7 @@ def answered(house: House, intent: Intent, completion: Completion, latency: floa
         finish_reason=completion.finish_reason,
         request_id=completion.request_id,
         usage=completion.usage,
+        logprob=completion.logprob,
         cost=cost(intent.model, provider.api, completion.usage, provider.prices_of),
     )
 

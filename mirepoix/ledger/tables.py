@@ -223,7 +223,8 @@ class Attempt(Base):
     """One request to a provider: written before it is sent, completed whatever comes back.
 
     A row without `finished_at` whose step has moved on is a request of unknown outcome. `reserved` is what it was
-    expected to cost at the most; it counts against budgets until `cost` is known, or that there is none.
+    expected to cost at the most; it counts against budgets until `cost` is known, or that there is none. `logprob` is
+    the mean log-probability of the answer's tokens, where the provider tells it.
     """
 
     __tablename__ = "attempts"
@@ -243,6 +244,7 @@ class Attempt(Base):
     error_kind: Mapped[str | None] = mapped_column(String(32))
     error: Mapped[str | None] = mapped_column(Text)
     finish_reason: Mapped[str | None] = mapped_column(String(40))
+    logprob: Mapped[float | None]
     request_id: Mapped[str | None] = mapped_column(String(200))
     input_tokens: Mapped[int | None]
     output_tokens: Mapped[int | None]

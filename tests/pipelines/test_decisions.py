@@ -12,7 +12,7 @@ from mirepoix.config import Config
 from mirepoix.errors import PipelineError
 from mirepoix.paths import root
 from mirepoix.spec import Accept
-from pipelines.gates import Tier, decide_cascade, judge, stated_confidence
+from pipelines.gates import Tier, judge, next_move, stated_confidence
 from pipelines.items import parse_items
 from pipelines.reducers import Member, majority_vote, normalise
 from pipelines.routers import Query, choose_branch
@@ -124,8 +124,8 @@ def test_a_confidence_that_makes_no_sense_counts_as_none(answer: JsonValue) -> N
 def test_a_cascade_goes_on_until_an_answer_is_good_enough(
     tiers: list[Tier], more: bool, accepted: int | None, choice: str
 ) -> None:
-    index, decision = decide_cascade(Accept(), tiers, more=more)
-    assert (index, decision.choice) == (accepted, choice)
+    move = next_move(Accept(), tiers, more=more)
+    assert (move.stands, move.decision.choice) == (accepted, choice)
 
 
 def test_the_majority_wins_whatever_its_spelling() -> None:
