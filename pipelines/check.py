@@ -40,18 +40,23 @@ def check_pipeline(name: str, spec: Pipeline, config: Config) -> None:
 
 def _check_node(place: Place, config: Config) -> None:
     node = place.node
-    if isinstance(node, Map):
-        check_template(node.over, place, "over")
-    if isinstance(node, Cascade):
-        _check_gates(place, node, config)
-    if isinstance(node, If):
-        check_expression(node.when, place, "when")
-        if place.parent is None or not isinstance(place.parent.node, Chain):
-            raise PipelineError(f"step {place.path!r}: `when` stands on steps of a chain only.")
-    if isinstance(node, Route):
-        _check_route(place, node)
-    if isinstance(node, Call):
-        _check_call(place, node, config)
+    match node:
+        case Map():
+            check_template(node.over, place, "over")
+        case Cascade():
+            _check_gates(place, node, config)
+        case If():
+            _check_condition(place, node)
+        case Route():
+            _check_route(place, node)
+        case Call():
+            _check_call(place, node, config)
+
+
+def _check_condition(place: Place, node: If) -> None:
+    check_expression(node.when, place, "when")
+    if place.parent is None or not isinstance(place.parent.node, Chain):
+        raise PipelineError(f"step {place.path!r}: `when` stands on steps of a chain only.")
 
 
 def _check_call(place: Place, node: Call, config: Config) -> None:
@@ -71,6 +76,13 @@ def _check_call(place: Place, node: Call, config: Config) -> None:
         )
 
 
+def _check_route(place: Place, node: Route) -> None:
+    try:
+        check_route(node)
+    except PipelineError as error:
+        raise PipelineError(f"step {place.path!r}: {error}") from error
+
+
 def _check_gates(place: Place, node: Cascade, config: Config) -> None:
     gates = node.accept.gates
     if gates is None:
@@ -87,10 +99,3 @@ def _check_gates(place: Place, node: Cascade, config: Config) -> None:
     if gates.consistency is not None:
         for tier in children(place):
             _check_node(samples_of(place, tier.index)[0], config)
-
-
-def _check_route(place: Place, node: Route) -> None:
-    try:
-        check_route(node)
-    except PipelineError as error:
-        raise PipelineError(f"step {place.path!r}: {error}") from error

@@ -24,11 +24,17 @@ MAX_ITEMS = 100_000
 BREAKS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError)
 """What filling in can raise, whatever the input: all of it is the template's trouble with its values."""
 
+
+def as_text(value: JsonValue) -> str:
+    """What stands for a value in a text: itself, or its JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 _environment = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined,
     autoescape=False,
     keep_trailing_newline=True,
-    finalize=lambda value: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
+    finalize=as_text,
 )
 
 Values = Mapping[str, JsonValue | Mapping[str, JsonValue]]

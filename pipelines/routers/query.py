@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +9,7 @@ from pydantic import JsonValue
 
 from mirepoix.config import Config
 from pipelines.privacy import count, scan
+from pipelines.templates import as_text
 
 ASCII_A_TOKEN = 4
 """Characters of English prose a token; of other scripts each character counts as one."""
@@ -44,7 +44,7 @@ def as_query(value: JsonValue, config: Config, task: str | None = None) -> Query
     match value:
         case {"text": str() as text, "files": list() as files}:
             return Query(text, config, task, files=len(files))
-    return Query(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), config, task)
+    return Query(as_text(value), config, task)
 
 
 def estimate(text: str) -> int:
