@@ -1,7 +1,8 @@
 """Where a node stands in its pipeline: `analyse.members.1` is the second member of the ensemble `analyse`.
 
 The root is `$`. Below it, a chain's step goes by its name or index, and the others by what they hold:
-`to.0` (route), `tiers.0` (cascade), `members.0` (ensemble), `items.0` (map). Paths are the keys of steps in the ledger.
+`to.0` (route), `tiers.0` (cascade), `members.0` (ensemble), `items.0` (map). The model that an ensemble asks about its
+members' answers is at `judge.0` or `fuse.0`. Paths are the keys of steps in the ledger.
 """
 
 from __future__ import annotations
@@ -52,6 +53,22 @@ def children(place: Place) -> list[Place]:
             return [child(place, index) for index in range(len(node.members))]
 
 
+def advisers(place: Place) -> list[Place]:
+    """The places of the models that the node at `place` may ask about what its children answered, behind these."""
+    node = place.node
+    if not isinstance(node, Ensemble):
+        return []
+    return [
+        Place(_join(place.path, f"{name}.0"), adviser.call(), place, len(node.members) + index)
+        for index, (name, adviser) in enumerate(node.advisers)
+    ]
+
+
+def is_adviser(place: Place) -> bool:
+    """Whether the node around `place` asks it about what its children answered."""
+    return place.parent is not None and any(place.path == adviser.path for adviser in advisers(place.parent))
+
+
 def child(place: Place, index: int) -> Place:
     """The place of the child number `index`; of any item for a map."""
     node = place.node
@@ -82,14 +99,19 @@ def find(spec: Pipeline, path: str) -> Place:
 
 def walk(spec: Pipeline) -> Iterator[Place]:
     """Every place of the pipeline, parents first; a map's body once, as item 0. Raises PipelineError when too deep."""
-    waiting = [root(spec)]
+    return walk_from(root(spec))
+
+
+def walk_from(top: Place) -> Iterator[Place]:
+    """As `walk`, from `top` downwards."""
+    waiting = [top]
     while waiting:
         place = waiting.pop()
         if place.depth > MAX_DEPTH:
             raise PipelineError(f"step {place.path!r} is nested more than {MAX_DEPTH} levels deep; split the pipeline.")
         yield place
         below = [child(place, 0)] if isinstance(place.node, Map) else children(place)
-        waiting.extend(reversed(below))
+        waiting.extend(reversed([*below, *advisers(place)]))
 
 
 def location(place: Place) -> tuple[str | int, ...]:
@@ -97,9 +119,17 @@ def location(place: Place) -> tuple[str | int, ...]:
     if place.parent is None:
         return ()
     kind = place.parent.node.kind
+    if is_adviser(place):
+        return (*location(place.parent), kind, *_adviser_location(place, place.parent.node))
     field = {"chain": "steps", "route": "to", "cascade": "tiers", "ensemble": "members", "map": "each"}[kind]
     index = () if kind == "map" else (place.index,)
     return (*location(place.parent), kind, field, *index, "then")
+
+
+def _adviser_location(place: Place, node: Pipeline) -> tuple[str, str]:
+    name = place.path.split(".")[-2]
+    tied = isinstance(node, Ensemble) and node.tie is not None and name == "judge"
+    return "tie" if tied else "reduce", name
 
 
 def _join(path: str, token: str) -> str:
@@ -115,7 +145,7 @@ def _descend(place: Place, tokens: list[str], path: str) -> Place:
         raise NotFound(f"no step {path!r} in this pipeline: {place.path!r} has items.")
     width = 1 if isinstance(place.node, Chain) else 2
     target, tokens[:] = ".".join(tokens[:width]), tokens[width:]
-    for below in children(place):
+    for below in (*children(place), *advisers(place)):
         if below.path == _join(place.path, target):
             return below
     raise NotFound(f"no step {path!r} in this pipeline: nothing called {target!r} below {place.path!r}.")

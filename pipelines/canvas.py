@@ -2,7 +2,8 @@
 
     call       one signature on its provider's queue
     chain      chain(step, step, …)
-    ensemble   chord([member, member, …], reduce)
+    ensemble   chord([member, member, …], reduce); one that may end early is one signature that sends its members apart,
+               and the ledger leads on from it, since a chord would wait for them all
     cascade    chain(first tier, gate); the gate replaces itself by chain(next tier, gate) when it is not content
     route      one signature that replaces itself by the branch it chooses
     map        one signature that replaces itself by chord([item, item, …], expand)
@@ -47,7 +48,7 @@ class Canvas:
             case Cascade():
                 return self.tier(place, 0)
             case Ensemble():
-                return self.fan(place, len(node.members))
+                return self.step(place) if node.ends_early else self.fan(place, len(node.members))
             case Chain():
                 return self.chain_from(place, 0)
 
@@ -59,12 +60,18 @@ class Canvas:
                 links.append(self._go_on(place, link.index))
                 break
             links.append(self.of(link))
+            if isinstance(link.node, Ensemble) and link.node.ends_early:
+                break
             room -= weight(link)
         return links[0] if len(links) == 1 else chain(*links, app=self.app)
 
     def tier(self, place: Place, index: int) -> Signature[Any]:
         """The tier `index` of the cascade at `place`, and the gate behind it."""
         return chain(self.of(child(place, index)), self.step(place), app=self.app)
+
+    def advised(self, place: Place, adviser: Place) -> Signature[Any]:
+        """The call of the model that the step at `place` asks for advice, and the step behind it."""
+        return chain(self.of(adviser), self.step(place), app=self.app)
 
     def fan(self, place: Place, width: int) -> Signature[Any]:
         """All members of the ensemble, or items of the map, at `place` at once, and what gathers them."""
@@ -102,6 +109,8 @@ def weight(place: Place) -> int:
             return 1
         case Cascade():
             return weight(child(place, 0)) + 1
+        case Ensemble() if place.node.ends_early:
+            return 1
         case Ensemble():
             return sum(weight(member) for member in children(place)) + 1
         case Chain():

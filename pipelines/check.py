@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mirepoix.config import Api, Config
 from mirepoix.errors import ConfigError, PipelineError
-from mirepoix.paths import Place, walk
+from mirepoix.paths import Place, children, walk
 from mirepoix.prices import require_price
-from mirepoix.spec import Call, Map, Pipeline
+from mirepoix.spec import Call, Ensemble, Map, Pipeline
+from pipelines.reducers.weights import known_models
 from pipelines.templates import check_template
 
 ANTHROPIC_WITHOUT_SAMPLING = "2026-10-21"
@@ -41,6 +42,8 @@ def check_pipeline(name: str, spec: Pipeline, config: Config) -> None:
 
 def _check_node(place: Place, config: Config) -> None:
     node = place.node
+    if isinstance(node, Ensemble) and node.reliability is not None:
+        _check_reliability(place, node.reliability)
     if isinstance(node, Map):
         check_template(node.over, place, "over")
     if not isinstance(node, Call):
@@ -55,3 +58,13 @@ def _check_node(place: Place, config: Config) -> None:
             f"step {place.path!r}: Anthropic takes no temperature from API version {ANTHROPIC_WITHOUT_SAMPLING} on. "
             f"Leave it out, or set api_version: 2023-06-01 on provider {config.provider_of(node.model)!r}."
         )
+
+
+def _check_reliability(place: Place, reliability: dict[str, float]) -> None:
+    """Each member has a voice, and some voice counts."""
+    known = [known_models(member, reliability) for member in children(place)]
+    for index, models in enumerate(known):
+        if not models:
+            raise PipelineError(f"step {place.path!r}: reliability names no model of member {index}; name one of each.")
+    if all(min(models.values()) <= 0.5 for models in known):
+        raise PipelineError(f"step {place.path!r}: no member is right more than half of the time; none has a voice.")

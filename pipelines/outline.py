@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mirepoix.paths import Place, child, children, root
+from mirepoix.paths import Place, advisers, child, children, root
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, Map, Pipeline, Route
 
 
@@ -19,7 +19,7 @@ def _of(place: Place) -> str:
         case Chain():
             return f"chain({', '.join(_of(link) for link in children(place))})"
         case Ensemble():
-            return f"chord([{', '.join(_of(member) for member in children(place))}], reduce)"
+            return _of_ensemble(place, node)
         case Cascade():
             tiers = [_of(tier) for tier in children(place)]
             return f"chain({tiers[0]}, gate{''.join(f' -> {tier}, gate' for tier in tiers[1:])})"
@@ -27,3 +27,13 @@ def _of(place: Place) -> str:
             return f"route by {node.by}({' | '.join(_of(branch) for branch in children(place))})"
         case Map():
             return f"expand -> chord([{_of(child(place, 0))}, …], expand)"
+
+
+def _of_ensemble(place: Place, node: Ensemble) -> str:
+    members = [_of(member) for member in children(place)]
+    advised = "".join(f" -> {_of(adviser)}, reduce" for adviser in advisers(place))
+    if node.hedge is not None:
+        return f"reduce -> {f' | after {node.hedge.after:g} s '.join(members)}, reduce"
+    if node.quorum is not None:
+        return f"reduce -> [{', '.join(members)}], reduce when {node.quorum} agree{advised}"
+    return f"chord([{', '.join(members)}], reduce{advised})"

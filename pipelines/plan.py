@@ -1,7 +1,7 @@
 """From a pipeline to the steps that the ledger keeps: who waits for whom.
 
-A route and a map begin with nothing below them; what they choose is planned when they choose it, and so is every tier
-of a cascade but the first.
+A route, a map, and an ensemble that may end early begin with nothing below them; what they choose is planned when they
+choose it, and so is every tier of a cascade but the first.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ def plan(place: Place) -> list[PlannedStep]:
             return [_step(place, missing=0, model=node.model)]
         case Route() | Map():
             return [_step(place, missing=0)]
+        case Ensemble() if node.ends_early:
+            return [_step(place, missing=0)]
         case Cascade():
             return [_step(place, missing=1), *plan(child(place, 0))]
         case Ensemble():
@@ -38,6 +40,8 @@ def first_steps(place: Place) -> list[str]:
             return [place.path]
         case Cascade() | Chain():
             return first_steps(child(place, 0))
+        case Ensemble() if place.node.ends_early:
+            return [place.path]
         case Ensemble():
             return [path for member in children(place) for path in first_steps(member)]
 

@@ -11,7 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import JsonValue
 
 from mirepoix.errors import PipelineError
-from mirepoix.paths import Place
+from mirepoix.paths import Place, is_adviser
 from mirepoix.strict import unknown
 from pipelines.scope import scope_of
 
@@ -45,6 +45,7 @@ def check_template(template: str, place: Place, field: str) -> None:
         raise PipelineError(f"{where}: not a valid template (line {error.lineno}): {error.message}") from error
     scope = scope_of(place)
     known = {"input", "previous", "steps"} | ({"item"} if scope.items_of else set())
+    known |= {"answers", "mark"} if is_adviser(place) else set()
     for name in sorted(_free_names(tree)):
         if name not in known:
             raise PipelineError(f"{where}: {unknown(f'name {name!r}', name, known)}")

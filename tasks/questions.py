@@ -18,6 +18,7 @@ from pipelines.items import parse_items
 from pipelines.scope import Scope, scope_of
 from pipelines.templates import render
 from tasks.providers.base import Question
+from tasks.standing import advice_values
 
 Values = dict[str, JsonValue]
 
@@ -38,7 +39,7 @@ def visible_values(connection: Connection, claim: Claim, place: Place) -> Values
         values["previous"] = outputs[scope.previous]
     else:
         values["previous"] = item if scope.items_of is not None else given
-    return values
+    return values | advice_values(connection, claim.job_id, place)
 
 
 def as_text(value: JsonValue) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from mirepoix import Branch, Call, Cascade, Chain, Ensemble, Map, Route
-from mirepoix.spec import Pipeline
+from mirepoix import Branch, Call, Cascade, Chain, Ensemble, Map, Reduce, Route
+from mirepoix.spec import Fuse, Hedge, Judge, Pipeline
 
 MODELS = {"a": "one", "b": "two"}
 """The models that random pipelines ask, and the provider of each."""
@@ -20,6 +20,7 @@ def pipelines(*, most: int = 8, maps: bool = True) -> st.SearchStrategy[Pipeline
         shapes: list[st.SearchStrategy[Pipeline]] = [
             st.builds(Chain, steps=some),
             st.builds(Ensemble, members=some),
+            st.builds(_ensemble, some, st.integers(0, 4)),
             st.builds(Cascade, tiers=some),
             st.tuples(below, below).map(_either),
         ]
@@ -30,3 +31,16 @@ def pipelines(*, most: int = 8, maps: bool = True) -> st.SearchStrategy[Pipeline
 
 def _either(pair: tuple[Pipeline, Pipeline]) -> Pipeline:
     return Route(by="complexity", to=(Branch(below=0.5, then=pair[0]), Branch(then=pair[1])))
+
+
+def _ensemble(members: tuple[Pipeline, ...], kind: int) -> Pipeline:
+    """One that may end early, or asks another model about its members' answers."""
+    match kind:
+        case 0:
+            return Ensemble(members=members, hedge=Hedge(after=1))
+        case 1:
+            return Ensemble(members=members, reduce=Reduce(judge=Judge(model="a")), min_success=1)
+        case 2:
+            return Ensemble(members=members, reduce=Reduce(fuse=Fuse(model="b")), quorum=len(members))
+        case _:
+            return Ensemble(members=members, quorum=min(kind - 2, len(members)))

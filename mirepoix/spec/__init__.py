@@ -21,25 +21,36 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 from mirepoix.spec.call import Call
 from mirepoix.spec.cascade import Accept, Cascade
 from mirepoix.spec.chain import Chain
-from mirepoix.spec.ensemble import Ensemble, Reduce, Vote
+from mirepoix.spec.ensemble import Ensemble, Hedge, TieJudge
 from mirepoix.spec.map import Map
 from mirepoix.spec.node import KINDS, Node, StepName, from_shape
+from mirepoix.spec.reduce import ByField, First, Fuse, Judge, Mean, Median, Numbers, Reduce, Tolerance, Vote
 from mirepoix.spec.route import Branch, Route
 
 __all__ = [
     "KINDS",
     "Accept",
     "Branch",
+    "ByField",
     "Call",
     "Cascade",
     "Chain",
     "Ensemble",
+    "First",
+    "Fuse",
+    "Hedge",
+    "Judge",
     "Map",
+    "Mean",
+    "Median",
     "Node",
+    "Numbers",
     "Pipeline",
     "Reduce",
     "Route",
     "StepName",
+    "TieJudge",
+    "Tolerance",
     "Vote",
     "dump",
     "parse",
