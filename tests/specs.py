@@ -29,6 +29,16 @@ def pipelines(*, most: int = 8, maps: bool = True) -> st.SearchStrategy[Pipeline
     return st.recursive(calls, nest, max_leaves=most)
 
 
+def early_ensembles() -> st.SearchStrategy[Pipeline]:
+    """Ensembles of three to five calls that may end before all members have; alone, or with something behind them."""
+    calls = st.lists(st.builds(Call, model=st.sampled_from(sorted(MODELS))), min_size=3, max_size=5).map(tuple)
+    early = st.one_of(
+        st.builds(Ensemble, members=calls, quorum=st.integers(1, 3)),
+        st.builds(Ensemble, members=calls, hedge=st.just(Hedge(after=1))),
+    )
+    return st.one_of(early, early.map(lambda ensemble: Chain(steps=(ensemble, Call(model="b")))))
+
+
 def _either(pair: tuple[Pipeline, Pipeline]) -> Pipeline:
     return Route(by="complexity", to=(Branch(below=0.5, then=pair[0]), Branch(then=pair[1])))
 

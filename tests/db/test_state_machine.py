@@ -42,7 +42,7 @@ from pipelines.ensembles import Answer, Consult, Fail, Wait, next_move
 from pipelines.plan import plan
 from tasks.standing import standing_of
 from tests.db.ledger import Run, begin
-from tests.specs import MODELS, pipelines
+from tests.specs import MODELS, early_ensembles, pipelines
 
 OPEN = (StepState.PENDING, StepState.RUNNING)
 
@@ -61,7 +61,11 @@ class Ledger(RuleBasedStateMachine):
 
     @initialize(spec=pipelines(maps=False))
     def submit(self, spec: Pipeline) -> None:
-        """A job of any shape, of a tenant of its own, in the bulk lane."""
+        """A job of any shape."""
+        self._submit(spec)
+
+    def _submit(self, spec: Pipeline) -> None:
+        """Of a tenant of its own, in the bulk lane."""
         self.job: Run = begin(self.database, spec)
         self.tenant = self.job.job_id
         self.ended: dict[str, str] = {}
@@ -93,6 +97,14 @@ class Ledger(RuleBasedStateMachine):
     def end(self, claim: Claim, fails: bool) -> None:
         """Answer or fail, perhaps long after the claim has lapsed, perhaps twice."""
         self._end(claim, fails=fails)
+
+    @rule(choice=st.randoms(use_true_random=False), fails=st.booleans())
+    def work(self, choice: random.Random, fails: bool) -> None:
+        """A step that is ready is claimed and ended at once."""
+        ready = [row.path for row in self.job.rows() if row.due_at is not None]
+        claim = self._deliver(choice.choice(ready), HOLDERS[0]) if ready else None
+        if isinstance(claim, Claim):
+            self._end(claim, fails=fails)
 
     @rule(claim=claims, moves=st.booleans())
     def hand_back(self, claim: Claim, moves: bool) -> None:
@@ -297,9 +309,29 @@ class Ledger(RuleBasedStateMachine):
         self.the_ledger_is_sound()
 
 
+class EarlyLedger(Ledger):
+    """One ensemble that may end while its members are at work."""
+
+    @initialize(spec=early_ensembles())
+    def submit(self, spec: Pipeline) -> None:
+        """A job of that."""
+        self._submit(spec)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_order_of_events_loses_a_step_or_counts_an_answer_or_a_cent_twice(database: Database) -> None:
-    machine = type("Machine", (Ledger,), {"database": database})
+    _run(Ledger, database, 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_order_of_events_wakes_an_ensemble_too_seldom_or_lets_a_member_outlive_it(database: Database) -> None:
+    _run(EarlyLedger, database, 0.1)
+
+
+def _run(machine: type[Ledger], database: Database, share: float) -> None:
+    here = type("Machine", (machine,), {"database": database})
     examples = EXAMPLES if database.url.startswith("sqlite") else EXAMPLES_ON_A_SERVER
-    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=15, deadline=None))
+    chosen = settings(max_examples=int(share * examples), stateful_step_count=15, deadline=None)
+    run_state_machine_as_test(here, settings=chosen)
