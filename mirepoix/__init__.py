@@ -9,7 +9,7 @@ from mirepoix.client import Client, Handle
 from mirepoix.errors import MirepoixError
 from mirepoix.ledger.accept import Submission
 from mirepoix.settings import Settings
-from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, Map, Reduce, Route, Vote
+from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, Fuse, Hedge, Judge, Map, Reduce, Route, Vote
 from mirepoix.states import JobState, StepState
 
 __all__ = [
@@ -20,8 +20,11 @@ __all__ = [
     "Chain",
     "Client",
     "Ensemble",
+    "Fuse",
     "Handle",
+    "Hedge",
     "JobState",
+    "Judge",
     "Map",
     "MirepoixError",
     "Reduce",
