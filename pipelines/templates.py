@@ -155,6 +155,7 @@ def _as_json(value: object, room: Iterator[int]) -> JsonValue:
 
 def _free_names(tree: nodes.Template) -> set[str]:
     bound = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
+    bound |= {"loop"} if any(tree.find_all(nodes.For)) else set()
     return {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"} - bound - set(_environment.globals)
 
 

@@ -95,7 +95,7 @@ def count(groups: Sequence[Group], abstaining: Sequence[Member] = ()) -> Count:
     if sum(weights) <= 0:
         weights, beside = [float(len(group.members)) for group in groups], float(len(abstaining))
     total, most = sum(weights) + beside, max(weights)
-    first = weights.index(most)
+    first = next(index for index, weight in enumerate(weights) if most - weight <= TIES * total)
     runner_up = max((weight for index, weight in enumerate(weights) if index != first), default=0.0)
     tied = tuple(group for group, weight in zip(groups, weights, strict=True) if most - weight <= TIES * total)
     return Count(

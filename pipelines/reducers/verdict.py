@@ -14,7 +14,7 @@ from pipelines.reducers.ballots import Group
 BEST = ("best", "answer", "number", "choice", "verdict")
 LONGEST_LINE = 80
 _ALONE = re.compile(
-    r"\W*(?:the\s+)?(?:best\s+)?(?:answer|number|choice|verdict)?\s*(?:is|:|=)?\W*(\d{1,4})\W*", re.IGNORECASE
+    r"\W*(?:the\s+)?(?:best)?\s*(?:answer|number|choice|verdict)?\s*(?:is|:|=)?\W*(\d{1,4})\W*", re.IGNORECASE
 )
 
 
