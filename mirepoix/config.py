@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, HttpUrl, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, JsonValue, PositiveInt, model_validator
 
 from mirepoix.addresses import is_link_local
 from mirepoix.errors import PipelineError
@@ -24,6 +24,8 @@ LINK_LOCAL = "a link-local or metadata address; if that is what you want, say al
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 PricePerMillion = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]{0,1000}$")]
 Usd = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6)]
 
 
@@ -32,13 +34,20 @@ class Api(StrEnum):
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    AZURE = "azure"
     PYTHON = "python"
 
 
 DEFAULT_BASE_URLS = {
     Api.OPENAI: "https://api.openai.com/v1",
     Api.ANTHROPIC: "https://api.anthropic.com/v1",
+    Api.GEMINI: "https://generativelanguage.googleapis.com/v1beta",
 }
+ANTHROPIC_WITHOUT_SAMPLING = "2026-10-21"
+"""From this API version on, sampling parameters are refused (docs: platform.claude.com, API versioning)."""
+OURS = frozenset({"model", "messages", "contents", "stream", "stream_options", "system", "systemInstruction"})
+"""Fields of a request that its question fills in; an `extra_body` cannot."""
 
 
 class Misplaced(PipelineError, ValueError):
@@ -82,9 +91,12 @@ class Provider(Strict):
 
     `key_env` names the environment variable that holds the API key. An address that is link-local or a cloud's metadata
     service is refused unless `allow_link_local`. `external: false` says that what is sent there
-    stays in the house. `concurrency` is how many calls one worker process holds in flight; `timeout` and
-    `connect_timeout` are seconds; `retries` is how often a retryable failure is sent again. `limits` and `breaker` hold
-    for all workers together.
+    stays in the house. `api_version` is Anthropic's, or for Azure's addresses by deployment theirs. `headers` and
+    `extra_body` are sent with every request, `rename` gives fields of the body the names that this server knows them by
+    (null: leaves them out), and `prices_of` is whose published prices hold (an id of `genai-prices`, such as `mistral`)
+    where that is not the api's own company. `concurrency` is how many calls one worker process holds in flight;
+    `timeout` and `connect_timeout` are seconds; `retries` is how often a retryable failure is sent again. `limits` and
+    `breaker` hold for all workers together.
     """
 
     api: Api
@@ -92,7 +104,11 @@ class Provider(Strict):
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     external: bool = True
     allow_link_local: bool = False
-    api_version: str | None = None
+    api_version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.-]{1,40}$")
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
+    extra_body: dict[str, JsonValue] = Field(default_factory=dict)
+    rename: dict[str, str | None] = Field(default_factory=dict)
+    prices_of: str | None = Field(default=None, max_length=64)
     concurrency: PositiveInt = Field(default=50, le=10_000)
     timeout: float = Field(default=120, gt=0, le=3600)
     connect_timeout: float = Field(default=5, gt=0, le=60)
@@ -103,7 +119,18 @@ class Provider(Strict):
     @property
     def url(self) -> str:
         """Where requests go, without a trailing slash."""
-        return str(self.base_url or DEFAULT_BASE_URLS[self.api]).rstrip("/")
+        return str(self.base_url or DEFAULT_BASE_URLS.get(self.api, "")).rstrip("/")
+
+    @model_validator(mode="after")
+    def _adds_what_can_be_added(self) -> Self:
+        taken = sorted(OURS & {*self.extra_body, *self.rename.values()})
+        if taken:
+            raise ValueError(f"extra_body and rename cannot set {taken[0]!r}, which the question fills in.")
+        if self.rename and self.api not in (Api.OPENAI, Api.AZURE):
+            raise ValueError("rename is for servers that speak OpenAI's format (api: openai or azure).")
+        if self.api is Api.AZURE and self.base_url is None:
+            raise ValueError("api: azure needs a base_url, such as https://NAME.openai.azure.com.")
+        return self
 
     @model_validator(mode="after")
     def _leads_to_no_metadata(self) -> Self:
@@ -120,12 +147,16 @@ class Provider(Strict):
 
 
 class Price(Strict):
-    """USD per 1,000,000 tokens."""
+    """USD per 1,000,000 tokens. What is left out of `cached_input` and `cache_write` costs as `input` does.
+
+    `cache_write_1h` is for what Anthropic keeps for an hour; left out, it costs as `cache_write` does.
+    """
 
     input: PricePerMillion
     output: PricePerMillion
     cached_input: PricePerMillion | None = None
     cache_write: PricePerMillion | None = None
+    cache_write_1h: PricePerMillion | None = None
 
 
 class Model(Strict):

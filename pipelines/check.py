@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from mirepoix.config import Api, Config
+from mirepoix.config import ANTHROPIC_WITHOUT_SAMPLING, Api, Config
 from mirepoix.errors import ConfigError, PipelineError
 from mirepoix.paths import Place, walk
 from mirepoix.prices import require_price
 from mirepoix.spec import Call, Map, Pipeline
-from pipelines.templates import check_template
-
-ANTHROPIC_WITHOUT_SAMPLING = "2026-10-21"
-"""From this API version on, `temperature` is refused (docs: platform.claude.com, API versioning)."""
+from pipelines.templates import check_expression, check_template
 
 
 def check_config(config: Config) -> list[str]:
@@ -18,7 +15,7 @@ def check_config(config: Config) -> list[str]:
     problems: list[str] = []
     for key, model in config.models.items():
         try:
-            require_price(key, model, config.providers[model.provider].api)
+            require_price(key, model, config.providers[model.provider].api, config.providers[model.provider].prices_of)
         except ConfigError as error:
             problems.append(str(error))
     for name, spec in config.pipelines.items():
@@ -48,10 +45,14 @@ def _check_node(place: Place, config: Config) -> None:
     check_template(node.prompt, place, "prompt")
     if node.system is not None:
         check_template(node.system, place, "system")
+    for field, expression in (("messages", node.messages), ("files", node.files)):
+        if expression is not None:
+            check_expression(expression, place, field)
     provider = config.providers[config.provider_of(node.model)]
     recent = (provider.api_version or ANTHROPIC_WITHOUT_SAMPLING) >= ANTHROPIC_WITHOUT_SAMPLING
-    if node.temperature is not None and provider.api is Api.ANTHROPIC and recent:
+    sampling = "temperature" if node.temperature is not None else "top_p" if node.top_p is not None else None
+    if sampling is not None and provider.api is Api.ANTHROPIC and recent:
         raise PipelineError(
-            f"step {place.path!r}: Anthropic takes no temperature from API version {ANTHROPIC_WITHOUT_SAMPLING} on. "
+            f"step {place.path!r}: Anthropic takes no {sampling} from API version {ANTHROPIC_WITHOUT_SAMPLING} on. "
             f"Leave it out, or set api_version: 2023-06-01 on provider {config.provider_of(node.model)!r}."
         )

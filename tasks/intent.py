@@ -130,7 +130,8 @@ def _most_cost(house: House, claim: Claim, model: Model, question: Question) -> 
     if claim.job.max_cost is None and house.config.daily_cap(claim.job.tenant) is None:
         return NOTHING
     usage = Usage(input=most_tokens(question) - question.max_tokens, output=question.max_tokens)
-    return cost(model, house.config.providers[model.provider].api, usage)
+    provider = house.config.providers[model.provider]
+    return cost(model, provider.api, usage, provider.prices_of)
 
 
 def _open(house: House, connection: Connection, intent: Intent) -> Intent | _Stopped:

@@ -16,8 +16,9 @@ from mirepoix.paths import Place
 from mirepoix.spec import Call, Map
 from pipelines.items import parse_items
 from pipelines.scope import Scope, scope_of
-from pipelines.templates import render
-from tasks.providers.base import Question
+from pipelines.templates import evaluate, render
+from tasks.conversation import parse_files, parse_messages
+from tasks.providers.base import Question, Tool, Turn
 
 Values = dict[str, JsonValue]
 
@@ -60,12 +61,19 @@ def build_question(connection: Connection, claim: Claim, place: Place, model: Mo
     if not isinstance(node, Call):
         raise PipelineError(f"step {place.path!r} is no call.")
     values = visible_values(connection, claim, place)
+    earlier = parse_messages(evaluate(node.messages, values)) if node.messages is not None else ()
+    files = parse_files(evaluate(node.files, values)) if node.files is not None else ()
     return Question(
         target=model.callable or model.name,
-        prompt=render(node.prompt, values),
+        turns=(*earlier, Turn("user", render(node.prompt, values), files)),
         system=None if node.system is None else render(node.system, values),
         max_tokens=node.max_tokens or model.max_tokens,
         temperature=node.temperature,
+        top_p=node.top_p,
+        stop=node.stop or (),
+        seed=node.seed,
+        tools=tuple(Tool(tool.name, tool.description, tool.parameters) for tool in node.tools or ()),
+        tool_choice=node.tool_choice,
     )
 
 

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 def answered(house: House, intent: Intent, completion: Completion, latency: float) -> Outcome:
     """The outcome of a request that a model answered, or refused to: billed either way."""
-    api = house.config.providers[intent.model.provider].api
+    provider = house.config.providers[intent.model.provider]
     return Outcome(
         latency=latency,
         answer=completion.answer,
@@ -35,7 +35,7 @@ def answered(house: House, intent: Intent, completion: Completion, latency: floa
         finish_reason=completion.finish_reason,
         request_id=completion.request_id,
         usage=completion.usage,
-        cost=cost(intent.model, api, completion.usage),
+        cost=cost(intent.model, provider.api, completion.usage, provider.prices_of),
     )
 
 

@@ -12,11 +12,17 @@ from mirepoix.errors import ConfigError
 from tasks.loop import Loop
 from tasks.providers.anthropic import AnthropicAdapter
 from tasks.providers.base import Adapter
+from tasks.providers.gemini import GeminiAdapter
 from tasks.providers.http import Endpoint
-from tasks.providers.openai import OpenAIAdapter
+from tasks.providers.openai import CHAT, Dialect, OpenAIAdapter
 from tasks.providers.python import PythonAdapter, import_callable
 
 EMULATED_KEY = "emulated"
+EMULATED_PATH = {Api.GEMINI: "/v1beta"}
+KEY_HEADERS = {Api.ANTHROPIC: "x-api-key", Api.GEMINI: "x-goog-api-key", Api.AZURE: "api-key"}
+"""Who takes the key in a header of its own; the others want it as `authorization: Bearer`."""
+DEPLOYMENT = "/openai/deployments/{model}/chat/completions?api-version="
+AZURE_V1 = "/openai/v1"
 
 
 def open_adapter(
@@ -29,11 +35,15 @@ def open_adapter(
     if provider.api is Api.PYTHON:
         return PythonAdapter(timeout=provider.timeout)
     key = EMULATED_KEY if emulator_url else _key(name, provider, environ)
-    base_url = f"{emulator_url}/v1" if emulator_url else provider.url
+    base_url = f"{emulator_url}{EMULATED_PATH.get(provider.api, '/v1')}" if emulator_url else provider.url
     endpoint = Endpoint(loop, base_url, timeout=provider.timeout, connect_timeout=provider.connect_timeout, secret=key)
+    headers = {name.lower(): value for name, value in provider.headers.items()} | _key_header(provider.api, key)
     if provider.api is Api.ANTHROPIC:
-        return AnthropicAdapter(endpoint, key, provider.api_version)
-    return OpenAIAdapter(endpoint, key)
+        return AnthropicAdapter(endpoint, headers, provider.api_version, provider.extra_body)
+    if provider.api is Api.GEMINI:
+        return GeminiAdapter(endpoint, headers, provider.extra_body)
+    path = CHAT if emulator_url or provider.api is Api.OPENAI else _azure_path(provider)
+    return OpenAIAdapter(endpoint, headers, Dialect(path, provider.extra_body, provider.rename))
 
 
 def check_provider(name: str, config: Config, *, emulated: bool, environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -49,6 +59,19 @@ def check_provider(name: str, config: Config, *, emulated: bool, environ: Mappin
             except ConfigError as error:
                 problems.append(f"models.{key}: {error}")
     return problems
+
+
+def _key_header(api: Api, key: str | None) -> dict[str, str]:
+    if key is None:
+        return {}
+    return {KEY_HEADERS[api]: key} if api in KEY_HEADERS else {"authorization": f"Bearer {key}"}
+
+
+def _azure_path(provider: Provider) -> str:
+    """By deployment where an api_version is given, else Azure's newer address, which is OpenAI's own below a prefix."""
+    if provider.api_version is not None:
+        return DEPLOYMENT + provider.api_version
+    return CHAT if provider.url.endswith(AZURE_V1) else AZURE_V1 + CHAT
 
 
 def _check_key(name: str, provider: Provider, environ: Mapping[str, str]) -> list[str]:

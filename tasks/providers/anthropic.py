@@ -2,86 +2,50 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field, JsonValue, ValidationError
+from collections.abc import Mapping
 
-from mirepoix.prices import Usage
-from tasks.providers.base import Completion, Question, estimate_tokens
-from tasks.providers.http import Answer, Endpoint, bad_answer
+from pydantic import JsonValue
 
-VERSION = "2026-10-21"
+from mirepoix.config import ANTHROPIC_WITHOUT_SAMPLING
+from tasks.providers.anthropic_reply import read_reply
+from tasks.providers.anthropic_request import build_body
+from tasks.providers.anthropic_stream import AnthropicStream
+from tasks.providers.base import Completion, OnText, Question
+from tasks.providers.http import Endpoint
+from tasks.providers.openai_request import Body
+from tasks.providers.replies import hand_over
+
+MOST_UNSTREAMED = 21_333
+"""Above so many max_tokens an answer may take longer than the 10 minutes after which idle lines are cut.
+
+The SDK refuses to wait for it in one piece (`3600 * max_tokens / 128_000 > 600`).
+"""
 
 
 class AnthropicAdapter:
     """POST {base_url}/messages. The API version is pinned: from 2026-10-21 on sampling parameters are refused."""
 
-    def __init__(self, endpoint: Endpoint, key: str | None, version: str | None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, headers: dict[str, str], version: str | None, extra: Mapping[str, JsonValue]
+    ) -> None:
         self._endpoint = endpoint
-        self._headers = {"anthropic-version": version or VERSION} | ({"x-api-key": key} if key else {})
+        self._version = version or ANTHROPIC_WITHOUT_SAMPLING
+        self._headers = {"anthropic-version": self._version} | headers
+        self._extra = extra
 
-    def body(self, question: Question) -> dict[str, JsonValue]:
-        """The request's JSON; the system prompt stands at its top level."""
-        body: dict[str, JsonValue] = {
-            "model": question.target,
-            "max_tokens": question.max_tokens,
-            "messages": [{"role": "user", "content": question.prompt}],
-        }
-        if question.system is not None:
-            body["system"] = question.system
-        if question.temperature is not None:
-            body["temperature"] = question.temperature
-        return body
+    def body(self, question: Question) -> Body:
+        """The request's JSON."""
+        return build_body(question, self._version) | dict(self._extra)
 
-    async def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
-        """Ask once. Raises ProviderError."""
-        answer = await self._endpoint.post("/messages", self._headers | {"x-client-request-id": tag}, body)
-        try:
-            reply = _Reply.model_validate(answer.data)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            where = ".".join(str(part) for part in problem["loc"])
-            raise bad_answer(f"the answer breaks the wire format: {where}: {problem['msg']}", answer.status) from error
-        return _completion(reply, body, answer)
-
-
-class _Block(BaseModel):
-    type: str
-    text: str | None = None
-
-
-class _Usage(BaseModel):
-    input_tokens: int = Field(ge=0)
-    output_tokens: int = Field(ge=0)
-    cache_creation_input_tokens: int | None = Field(default=None, ge=0)
-    cache_read_input_tokens: int | None = Field(default=None, ge=0)
-
-
-class _Reply(BaseModel):
-    content: list[_Block]
-    stop_reason: str | None = None
-    usage: _Usage | None = None
-
-
-def _completion(reply: _Reply, body: dict[str, JsonValue], answer: Answer) -> Completion:
-    refused = reply.stop_reason == "refusal"
-    texts = [block.text for block in reply.content if block.type == "text" and block.text is not None]
-    if not texts and not refused:
-        raise bad_answer("the answer has no text block", answer.status)
-    text = "".join(texts)
-    return Completion(
-        answer=text,
-        usage=_usage(reply.usage, body, text),
-        finish_reason=reply.stop_reason,
-        status=answer.status,
-        request_id=answer.headers.get("request-id"),
-        refused=refused,
-    )
-
-
-def _usage(usage: _Usage | None, body: dict[str, JsonValue], text: str) -> Usage:
-    """input_tokens leaves out what was read from or written to the cache; ours counts all (Anthropic SDK types)."""
-    if usage is None:
-        return Usage(input=estimate_tokens(str(body["messages"])), output=estimate_tokens(text), estimated=True)
-    cached, write = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
-    return Usage(
-        input=usage.input_tokens + cached + write, output=usage.output_tokens, cached=cached, cache_write=write
-    )
+    async def send(self, body: Body, tag: str, on_text: OnText | None = None) -> Completion:
+        """Ask once; a long answer is streamed, whoever listens. Raises ProviderError."""
+        headers, most = self._headers | {"x-client-request-id": tag}, body["max_tokens"]
+        if on_text is None and not (isinstance(most, int) and most > MOST_UNSTREAMED):
+            answer = await self._endpoint.post("/messages", headers, body)
+            return read_reply(answer.data or {}, body["messages"], answer)
+        stream = AnthropicStream(on_text)
+        answer = await self._endpoint.stream("/messages", headers, body | {"stream": True}, stream.take)
+        completion = read_reply(stream.whole() if answer.data is None else answer.data, body["messages"], answer)
+        if answer.data is not None:
+            hand_over(completion.answer, on_text)
+        return completion

@@ -2,28 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import JsonValue
 
 from mirepoix.prices import Usage
 
+OnText = Callable[[str], None]
+"""Takes each piece of an answer's text as it comes; called on the event loop, so it must not wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A picture or a document of a turn: its bytes in base64 (`data`), or where the provider may fetch it (`url`)."""
+
+    media_type: str
+    data: str | None = None
+    url: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side of a conversation said, and showed."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may ask for; `parameters` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a model is asked. `target` is its name on the wire, or the callable of an in-process model."""
+    """What a model is asked. `target` is its name on the wire, or the callable of an in-process model.
+
+    The last of `turns` is the user's. `schema` is a JSON Schema that the answer must fit, which the provider is asked
+    to enforce where it can; whether it did is for the caller to check. `tool_choice` is `auto`, `none`, `required` or
+    a tool's name. `logprobs` asks for how sure the model was of its words, where the provider tells.
+    """
 
     target: str
-    prompt: str
+    turns: tuple[Turn, ...]
     system: str | None
     max_tokens: int
     temperature: float | None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str | None = None
+    schema: dict[str, Any] | None = None
+    logprobs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that the model asks its caller to run; `arguments` is an object, or the text that is none."""
+
+    id: str | None
+    name: str
+    arguments: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back. `refused`: the model or its filter declined; the tokens are billed all the same."""
+    """What came back. `refused`: the model or its filter declined; the tokens are billed all the same.
+
+    `answer` is the text; where the model asks for tools, it is `{"text": …, "tool_calls": [{id, name, arguments}]}`,
+    the same calls as in `tool_calls`. `logprob` is the mean log-probability of the answer's tokens, 0 for certainty.
+    """
 
     answer: JsonValue
     usage: Usage
@@ -31,6 +88,8 @@ class Completion:
     status: int | None = None
     request_id: str | None = None
     refused: bool = False
+    tool_calls: tuple[ToolCall, ...] = ()
+    logprob: float | None = None
 
 
 class Adapter(Protocol):
@@ -39,8 +98,12 @@ class Adapter(Protocol):
     def body(self, question: Question) -> dict[str, JsonValue]:
         """The request as it will be sent; recorded, so that it can be sent again."""
 
-    async def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
-        """Send it and wait for the answer; `tag` names the step to the provider. Raises ProviderError."""
+    async def send(self, body: dict[str, JsonValue], tag: str, on_text: OnText | None = None) -> Completion:
+        """Send it and wait for the answer; `tag` names the step to the provider. Raises ProviderError.
+
+        With `on_text` the answer is asked for as a stream, and each piece of its text handed over as it comes; what is
+        returned is the same either way.
+        """
 
 
 def estimate_tokens(text: str) -> int:

@@ -1,4 +1,4 @@
-"""POST JSON to a provider and say what went wrong in Mirepoix's words.
+"""POST JSON to a provider, and read its answer or its stream of events within bounds.
 
 httpx runs over aiohttp's connector: with hundreds of calls in flight its own pool spends more CPU on looking through
 idle connections than on the calls.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -20,65 +20,131 @@ from httpx_aiohttp import AiohttpTransport
 from mirepoix.errors import ProviderError
 from mirepoix.states import ErrorKind
 from tasks.loop import Loop
+from tasks.providers.events import EventReader
+from tasks.providers.trouble import bad_answer, error_in_answer, parse_json, refusal
 
-MAX_ANSWER_BYTES = 32_000_000
+MAX_ANSWER_BYTES = 16_000_000
+MAX_STREAM_BYTES = 64_000_000
+"""A stream frames each token with some 300 bytes, which are read and thrown away."""
+MAX_ERROR_BYTES = 64_000
+FAREWELL = 0.05
+"""Seconds to wait for a stream's line to end after its last event, so that the connection can be used again."""
 NO_SECRET = "\0"
 MANY_CONNECTIONS = httpx.Limits(max_connections=10_000, max_keepalive_connections=10_000, keepalive_expiry=30)
-QUOTA_CODES = frozenset(
-    {
-        "insufficient_quota",
-        "credit_balance_exhausted",
-        "organization_spend_limit_exceeded",
-        "project_spend_limit_exceeded",
-        "organization_usage_limit_exceeded",
-        "enforced_spend_limit_reached",
-        "billing_error",
-    }
-)
-"""Error codes that waiting does not mend (OpenAI error reference, Oct 2026; Anthropic API errors page)."""
+UNPACKED = "identity"
+"""A packed answer may be a thousand times as large as what is read; model answers are small, so none is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer: its JSON object, status and headers."""
+    """A 2xx answer: its JSON object (None where it came as events), status and headers."""
 
-    data: dict[str, Any]
+    data: dict[str, Any] | None
     status: int
     headers: httpx.Headers
+
+
+TakeEvent = Callable[[dict[str, Any]], bool]
+"""Takes the JSON of one event; returns whether it was the last one."""
 
 
 class Endpoint:
     """An address with its time-outs (seconds) and its connection pool.
 
-    `secret` is the key that goes with the requests; where an answer repeats it, it is starred out.
+    `secret` is the key that goes with the requests; where an answer repeats it, it is starred out. `headers` go with
+    every request.
     """
 
     def __init__(
-        self, loop: Loop, base_url: str, *, timeout: float, connect_timeout: float, secret: str | None = None
+        self,
+        loop: Loop,
+        base_url: str,
+        *,
+        timeout: float,
+        connect_timeout: float,
+        secret: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         self.base_url = base_url
         self._secret = (secret or NO_SECRET).encode()
         self._timeout = timeout
+        self._headers = {"accept-encoding": UNPACKED, "content-type": "application/json", **(headers or {})}
         self._client = loop.run(_open_client(timeout, connect_timeout))
 
     async def post(self, path: str, headers: dict[str, str], body: object) -> Answer:
         """Send `body` and wait; raises ProviderError for everything but a 2xx with a JSON object."""
+        async with self._sent(path, headers, body) as response:
+            return await self._read_answer(response)
+
+    async def stream(self, path: str, headers: dict[str, str], body: object, take: TakeEvent) -> Answer:
+        """Send `body` and hand each event to `take` until it says that it was the last, or the line ends.
+
+        Whether an answer that just ends is complete is for the caller to know. A server that does not stream is read as
+        by `post`. Raises ProviderError.
+        """
+        async with self._sent(path, headers, body) as response:
+            if response.headers.get("content-type", "").startswith("application/json"):
+                return await self._read_answer(response)
+            await self._take_events(response, take)
+            return Answer(None, response.status_code, response.headers)
+
+    @asynccontextmanager
+    async def _sent(self, path: str, headers: dict[str, str], body: object) -> AsyncIterator[httpx.Response]:
+        """The 2xx answer to `body`, not read yet."""
         url, content = self.base_url + path, json.dumps(body).encode()
-        headers = {"content-type": "application/json", **headers}
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                self._client.stream("POST", url, headers=headers, content=content) as response,
+                self._client.stream("POST", url, headers=self._headers | headers, content=content) as response,
             ):
-                text = (await _read(response)).replace(self._secret, b"***")
+                if not response.is_success:
+                    text = await _read(response, MAX_ERROR_BYTES, cut=True)
+                    raise refusal(self._starred(text), response.status_code, response.headers)
+                if response.headers.get("content-encoding", UNPACKED) != UNPACKED:
+                    raise bad_answer("the answer is packed, which was not asked for", response.status_code)
+                yield response
         except TimeoutError as error:
             message = f"no answer within {self._timeout:g} s"
             raise ProviderError(message, kind=ErrorKind.TIMEOUT, retryable=True) from error
         except httpx.HTTPError as error:
             raise _broken_line(error) from error
-        if response.is_success:
-            return Answer(_json_object(text, response), response.status_code, response.headers)
-        raise _refusal(text, response)
+
+    async def _read_answer(self, response: httpx.Response) -> Answer:
+        status, headers = response.status_code, response.headers
+        data = parse_json(self._starred(await _read(response, MAX_ANSWER_BYTES)), status)
+        if (error := error_in_answer(data, status, headers)) is not None:
+            raise error
+        return Answer(data, status, headers)
+
+    async def _take_events(self, response: httpx.Response, take: TakeEvent) -> None:
+        reader, size, status = EventReader(), 0, response.status_code
+        parts = response.aiter_raw()
+        async for part in parts:
+            size += len(part)
+            if size > MAX_STREAM_BYTES:
+                raise too_large(MAX_STREAM_BYTES, status)
+            for text in reader.feed(part):
+                if self._take_event(text, response, take):
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(FAREWELL):
+                            await anext(parts, None)
+                    return
+
+    def _take_event(self, text: bytes, response: httpx.Response, take: TakeEvent) -> bool:
+        if text == b"[DONE]":
+            return True
+        data = parse_json(self._starred(text), response.status_code)
+        if (error := error_in_answer(data, response.status_code, response.headers)) is not None:
+            raise error
+        return take(data)
+
+    def _starred(self, text: bytes) -> bytes:
+        return text.replace(self._secret, b"***")
+
+
+def too_large(most: int, status: int | None) -> ProviderError:
+    """An answer beyond all bounds; asked again, it would be so again."""
+    return ProviderError(f"the answer is larger than {most:,} bytes", kind=ErrorKind.BAD_ANSWER, status=status)
 
 
 async def _open_client(timeout: float, connect_timeout: float) -> httpx.AsyncClient:
@@ -86,14 +152,18 @@ async def _open_client(timeout: float, connect_timeout: float) -> httpx.AsyncCli
     return httpx.AsyncClient(transport=AiohttpTransport(limits=MANY_CONNECTIONS), timeout=patience)
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, most: int, *, cut: bool = False) -> bytes:
+    """The body; where it is larger than `most` bytes, its beginning (`cut`) or a ProviderError."""
+    if not cut and int(response.headers.get("content-length", "0")) > most:
+        raise too_large(most, response.status_code)
     parts, size = list[bytes](), 0
-    async for part in response.aiter_bytes():
+    async for part in response.aiter_raw():
         size += len(part)
-        if size > MAX_ANSWER_BYTES:
-            message = f"the answer is larger than {MAX_ANSWER_BYTES:,} bytes"
-            raise ProviderError(message, kind=ErrorKind.BAD_ANSWER, status=response.status_code)
         parts.append(part)
+        if size > most:
+            if cut:
+                break
+            raise too_large(most, response.status_code)
     return b"".join(parts)
 
 
@@ -109,81 +179,3 @@ def _broken_line(error: httpx.HTTPError) -> ProviderError:
     if isinstance(cause, (aiohttp.ServerTimeoutError, TimeoutError)):
         return ProviderError(f"no answer in time: {what}", kind=ErrorKind.TIMEOUT, retryable=True)
     return ProviderError(f"the connection broke: {what}", kind=ErrorKind.UNKNOWN, retryable=True)
-
-
-def _json_object(text: bytes, response: httpx.Response) -> dict[str, Any]:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise bad_answer("the answer is not JSON", response.status_code) from error
-    if not isinstance(data, dict):
-        raise bad_answer("the answer is not a JSON object", response.status_code)
-    if data.get("error"):
-        message, _ = _message_and_codes(data)
-        raise bad_answer(f"an error came with status {response.status_code}: {message}", response.status_code)
-    return data
-
-
-def bad_answer(message: str, status: int | None) -> ProviderError:
-    """An answer that breaks the wire format; the same question may well be answered properly the next time."""
-    return ProviderError(message, kind=ErrorKind.BAD_ANSWER, retryable=True, status=status)
-
-
-def _refusal(text: bytes, response: httpx.Response) -> ProviderError:
-    status = response.status_code
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        data = None
-    message, codes = _message_and_codes(data)
-    kind = _kind_of(status, codes)
-    return ProviderError(
-        f"status {status}: {message or 'no reason given'}",
-        kind=kind,
-        retryable=kind in (ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED),
-        wait=retry_after(response.headers),
-        status=status,
-        request_id=response.headers.get("x-request-id") or response.headers.get("request-id"),
-    )
-
-
-def _kind_of(status: int, codes: frozenset[str]) -> ErrorKind:
-    if codes & QUOTA_CODES or status == 402:
-        return ErrorKind.QUOTA
-    if status == 429:
-        return ErrorKind.RATE_LIMITED
-    if status in (408, 409) or status >= 500:
-        return ErrorKind.OVERLOADED
-    if status in (401, 403):
-        return ErrorKind.AUTH
-    return ErrorKind.NOT_FOUND if status == 404 else ErrorKind.BAD_REQUEST
-
-
-def _message_and_codes(data: object) -> tuple[str, frozenset[str]]:
-    """The text, and everything that looks like a code, of an error body in any of the providers' shapes."""
-    error = data.get("error") if isinstance(data, dict) else None
-    if isinstance(error, str):
-        return error[:500], frozenset()
-    if not isinstance(error, dict):
-        return "", frozenset()
-    details = error.get("details")
-    sources = [error, details] if isinstance(details, dict) else [error]
-    codes = {str(source[key]) for source in sources for key in ("code", "type", "error_code") if source.get(key)}
-    return str(error.get("message", ""))[:500], frozenset(codes)
-
-
-def retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or an HTTP date); None if neither helps."""
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * scale
-        except ValueError:
-            continue
-        if 0 <= seconds < float("inf"):
-            return seconds
-    try:
-        moment = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

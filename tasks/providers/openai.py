@@ -2,97 +2,63 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field, JsonValue, ValidationError
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
 
-from mirepoix.prices import Usage
-from tasks.providers.base import Completion, Question, estimate_tokens
-from tasks.providers.http import Answer, Endpoint, bad_answer
+from pydantic import JsonValue
+
+from tasks.providers.base import Completion, OnText, Question
+from tasks.providers.http import Endpoint
+from tasks.providers.openai_reply import read_reply
+from tasks.providers.openai_request import Body, build_body
+from tasks.providers.openai_stream import OpenAIStream
+from tasks.providers.replies import hand_over
+
+CHAT = "/chat/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Where a server differs from OpenAI's own.
+
+    `path` may hold `{model}` (Azure's deployments). `extra` is added to each body; `rename` gives a field another name,
+    or with None leaves it out.
+    """
+
+    path: str = CHAT
+    extra: Mapping[str, JsonValue] = field(default_factory=dict)
+    rename: Mapping[str, str | None] = field(default_factory=dict)
+
+    def speak(self, body: Body) -> Body:
+        """`body` in this dialect."""
+        named = {self.rename.get(key, key): value for key, value in body.items()}
+        return {key: value for key, value in named.items() if key is not None}
 
 
 class OpenAIAdapter:
     """POST {base_url}/chat/completions."""
 
-    def __init__(self, endpoint: Endpoint, key: str | None) -> None:
+    def __init__(self, endpoint: Endpoint, headers: dict[str, str], dialect: Dialect | None = None) -> None:
         self._endpoint = endpoint
-        self._headers = {"authorization": f"Bearer {key}"} if key else {}
+        self._headers = headers
+        self._dialect = dialect or Dialect()
 
-    def body(self, question: Question) -> dict[str, JsonValue]:
-        """The request's JSON; `max_completion_tokens` is the present name of max_tokens."""
-        messages: list[JsonValue] = [{"role": "user", "content": question.prompt}]
-        if question.system is not None:
-            messages.insert(0, {"role": "system", "content": question.system})
-        body: dict[str, JsonValue] = {
-            "model": question.target,
-            "messages": messages,
-            "max_completion_tokens": question.max_tokens,
-        }
-        return body if question.temperature is None else body | {"temperature": question.temperature}
+    def body(self, question: Question) -> Body:
+        """The request's JSON. Raises PipelineError for a file that cannot be sent."""
+        return self._dialect.speak(build_body(question) | dict(self._dialect.extra))
 
-    async def send(self, body: dict[str, JsonValue], tag: str) -> Completion:
+    async def send(self, body: Body, tag: str, on_text: OnText | None = None) -> Completion:
         """Ask once. Raises ProviderError."""
-        answer = await self._endpoint.post("/chat/completions", self._headers | {"x-client-request-id": tag}, body)
-        try:
-            reply = _Reply.model_validate(answer.data)
-        except ValidationError as error:
-            raise bad_answer(f"the answer breaks the wire format: {_first(error)}", answer.status) from error
-        return _completion(reply, body, answer)
-
-
-class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _PromptDetails(BaseModel):
-    cached_tokens: int | None = Field(default=None, ge=0)
-    cache_write_tokens: int | None = Field(default=None, ge=0)
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0)
-    prompt_tokens_details: _PromptDetails | None = None
-
-
-class _Reply(BaseModel):
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Usage | None = None
-
-
-def _completion(reply: _Reply, body: dict[str, JsonValue], answer: Answer) -> Completion:
-    choice = reply.choices[0]
-    refused = choice.message.refusal is not None or choice.finish_reason == "content_filter"
-    text = choice.message.refusal if choice.message.refusal is not None else choice.message.content
-    if text is None and not refused:
-        raise bad_answer("the answer has neither content nor a refusal", answer.status)
-    return Completion(
-        answer=text or "",
-        usage=_usage(reply.usage, body, text or ""),
-        finish_reason=choice.finish_reason,
-        status=answer.status,
-        request_id=answer.headers.get("x-request-id"),
-        refused=refused,
-    )
-
-
-def _usage(usage: _Usage | None, body: dict[str, JsonValue], text: str) -> Usage:
-    """prompt_tokens counts cached ones too, completion_tokens counts reasoning too (OpenAI SDK, type docstrings)."""
-    if usage is None:
-        return Usage(input=estimate_tokens(str(body["messages"])), output=estimate_tokens(text), estimated=True)
-    details = usage.prompt_tokens_details or _PromptDetails()
-    return Usage(
-        input=usage.prompt_tokens,
-        output=usage.completion_tokens,
-        cached=details.cached_tokens or 0,
-        cache_write=details.cache_write_tokens or 0,
-    )
-
-
-def _first(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        path = self._dialect.path.format(model=quote(str(body["model"]), safe=""))
+        headers = self._headers | {"x-client-request-id": tag}
+        if on_text is None:
+            answer = await self._endpoint.post(path, headers, body)
+            return read_reply(answer.data or {}, body["messages"], answer)
+        stream = OpenAIStream(on_text)
+        streaming = self._dialect.speak(body | {"stream": True, "stream_options": {"include_usage": True}})
+        answer = await self._endpoint.stream(path, headers, streaming, stream.take)
+        completion = read_reply(stream.whole() if answer.data is None else answer.data, body["messages"], answer)
+        if answer.data is not None:
+            hand_over(completion.answer, on_text)
+        return completion

@@ -13,7 +13,7 @@ from mirepoix.errors import ProviderError
 from mirepoix.states import ErrorKind
 from tasks.loop import Loop
 from tasks.providers import open_adapter
-from tasks.providers.base import Adapter, Completion, Question
+from tasks.providers.base import Adapter, Completion, Question, Turn
 from tests.emulator.asking import APIS, MODELS, Asking
 
 LOOP = Loop()
@@ -30,7 +30,7 @@ def adapter_for(emulator: EmulatorProcess, api: WireApi, timeout: float) -> Adap
 
 
 def send(adapter: Adapter, api: WireApi) -> Completion:
-    question = Question(MODELS[api], "Why?", system=None, max_tokens=50, temperature=None)
+    question = Question(MODELS[api], (Turn("user", "Why?"),), system=None, max_tokens=50, temperature=None)
     return LOOP.run(adapter.send(adapter.body(question), "01JOB/$"))
 
 

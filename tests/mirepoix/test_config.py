@@ -19,7 +19,7 @@ GOOD = PROVIDERS + MODELS
     ("text", "line", "says"),
     [
         ("providers:\n  openai: {apy: openai}\n" + MODELS, 2, "unknown key 'apy'. Did you mean 'api'?"),
-        ("providers:\n  openai: {api: opnai}\n" + MODELS, 2, "'openai', 'anthropic' or 'python'"),
+        ("providers:\n  openai: {api: opnai}\n" + MODELS, 2, "'openai', 'anthropic', 'gemini', 'azure' or 'python'"),
         (PROVIDERS + "models:\n  mini: {provider: opnai}\n", 5, "unknown provider 'opnai'. Did you mean 'openai'?"),
         (PROVIDERS + "models:\n  mini: {provider: local}\n", 5, "needs callable: module:function"),
         (PROVIDERS + 'models:\n  mini: {provider: openai, callable: "m:f"}\n', 5, "takes no callable"),

@@ -16,11 +16,13 @@ from mirepoix.states import ErrorKind
 from tasks.call import wait_before_retry
 from tasks.loop import Loop
 from tasks.providers import open_adapter
-from tasks.providers.base import Completion, Question
+from tasks.providers.base import Completion, Question, Turn
 from tests.tasks.servers import Served, reply, serving
 
 LOOP = Loop()
-QUESTION = Question(target="the-model", prompt="Why?", system="Be brief.", max_tokens=7, temperature=0.5)
+QUESTION = Question(
+    target="the-model", turns=(Turn("user", "Why?"),), system="Be brief.", max_tokens=7, temperature=0.5
+)
 OPENAI_OK = {
     "choices": [{"message": {"content": "Because."}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 10, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4}},
@@ -81,7 +83,6 @@ def test_anthropic_is_asked_and_read_as_it_documents_itself() -> None:
         "max_tokens": 7,
         "messages": [{"role": "user", "content": "Why?"}],
         "system": "Be brief.",
-        "temperature": 0.5,
     }
     assert completion == Completion(
         "Because.", Usage(input=19, output=3, cached=4, cache_write=5), "end_turn", 200, "req-2"

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from mirepoix.errors import ConfigError, ProviderError
 from mirepoix.states import ErrorKind
 from tasks.loop import Loop
-from tasks.providers.base import Question
+from tasks.providers.base import Question, Turn
 from tasks.providers.python import PythonAdapter, import_callable
 
 HERE = __name__
@@ -53,7 +53,9 @@ def leave(prompt: str) -> str:
 
 def ask(adapter: PythonAdapter, name: str, prompt: str = "two words") -> JsonValue:
     """Send one prompt to a function of this module."""
-    question = Question(target=f"{HERE}:{name}", prompt=prompt, system=None, max_tokens=10, temperature=None)
+    question = Question(
+        target=f"{HERE}:{name}", turns=(Turn("user", prompt),), system=None, max_tokens=10, temperature=None
+    )
     return LOOP.run(adapter.send(adapter.body(question), "01JOB/$")).answer
 
 

@@ -13,7 +13,7 @@ import redis
 from mirepoix.config import Limits
 from mirepoix.errors import LimitsUnavailable
 from tasks.limits import Gatekeeper, Reason, connect_limits, most_tokens, wait_for_admission
-from tasks.providers.base import Question
+from tasks.providers.base import Question, Turn
 from tests.tasks.limits.setting import admitted, config, refused
 from workers.stack import free_port
 
@@ -106,5 +106,5 @@ def test_a_waiting_call_goes_out_when_there_is_room(client: redis.Redis) -> None
 
 
 def test_an_estimate_holds_prompt_system_and_all_that_may_be_answered() -> None:
-    question = Question("gpt", prompt="é" * 300, system="x" * 300, max_tokens=1000, temperature=None)
+    question = Question("gpt", turns=(Turn("user", "é" * 300),), system="x" * 300, max_tokens=1000, temperature=None)
     assert 1000 + 200 + 100 <= most_tokens(question) <= 1000 + 200 + 100 + 20
