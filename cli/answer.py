@@ -13,6 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli import context, screen
+from cli.attach import with_files
 from cli.screen import Json
 from mirepoix.client import Client, Handle, require_input
 from mirepoix.errors import InputError, NotFound
@@ -52,6 +53,9 @@ def submit(
         Path | None,
         typer.Option("--jsonl", help="Many jobs: a line each, a JSON text or {input, tenant?, key?, task?, …}."),
     ] = None,
+    attach: Annotated[
+        list[Path] | None, typer.Option("--attach", help="Send this picture or document along; may be given again.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer.")] = False,
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at the most.")] = None,
     tenant: Annotated[str, typer.Option(help="Whom the job is billed to.")] = "default",
@@ -68,13 +72,13 @@ def submit(
     options = Options(tenant=tenant, key=key, task=task, **bounds)
     with context.client() as client:
         if jsonl is not None:
-            if text is not None or file is not None or key is not None:
-                raise InputError("--jsonl holds the inputs; it goes with no TEXT, --file or --key.")
+            if text is not None or file is not None or key is not None or attach:
+                raise InputError("--jsonl holds the inputs; it goes with no TEXT, --file, --attach or --key.")
             batches = client.submit_batches(pipeline, read_jsonl(jsonl, options))
             jobs = (handle for batch in batches for handle in batch)
             handles = list(_with_progress(jobs, "submitted", None, quiet=json))
         else:
-            given = _one_input(text, file)
+            given = with_files(_one_input(text, file), attach or [])
             handles = [client.submit(pipeline, given, wait_broker=wait_broker, **options)]
         _warn_unpublished(handles)
         if not wait:

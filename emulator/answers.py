@@ -25,13 +25,17 @@ _BULLETS = re.compile(r"key points|bullet", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer in words to what was `asked`; `sentences` are there to fill longer fields with."""
+    """An answer in words to what was `asked`; `sentences` are there to fill longer fields with.
+
+    `outcome` is how the model really did; None where there was nothing to get right or wrong.
+    """
 
     text: str
     asked: str
     confidence: float
     sentences: tuple[str, ...] = ()
     states_confidence: bool = False
+    outcome: Outcome | None = None
 
     @property
     def in_full(self) -> str:
@@ -67,6 +71,7 @@ class Answerer:
             confidence=stated_confidence(profile, outcome, draws),
             sentences=tuple(most_central(statements(found.around), SENTENCES)),
             states_confidence=_asks_for_confidence(instruction),
+            outcome=outcome,
         )
 
     def _wrong_answer(self, question: Question, shared: random.Random, draws: random.Random) -> str:
@@ -82,19 +87,20 @@ class Answerer:
         found = statements(prompt)
         option = _choose_option(instruction, prompt, None)
         is_text = option is not None or len(found) >= SENTENCES
+        outcome = self._try_text(prompt, profile, draws) if is_text else None
         return Answer(
             text=option or _summary(found, instruction) or _not_known(prompt),
             asked=prompt,
-            confidence=self._confidence_in_text(prompt, profile, draws) if is_text else UNKNOWN_CONFIDENCE,
+            confidence=UNKNOWN_CONFIDENCE if outcome is None else stated_confidence(profile, outcome, draws),
             sentences=tuple(most_central(found, SENTENCES)),
             states_confidence=_asks_for_confidence(instruction),
+            outcome=outcome,
         )
 
-    def _confidence_in_text(self, text: str, profile: ModelProfile, draws: random.Random) -> float:
+    def _try_text(self, text: str, profile: ModelProfile, draws: random.Random) -> Outcome:
         """As if the text were a question of middling difficulty."""
         shared = generator(self.seed, "text", blake2b(text.encode(), digest_size=16).hexdigest())
-        outcome: Outcome = try_question(profile, 0.0, shared=shared, own=draws, rho=self.rho)
-        return stated_confidence(profile, outcome, draws)
+        return try_question(profile, 0.0, shared=shared, own=draws, rho=self.rho)
 
 
 def _asks_for_confidence(instruction: str) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import random
 
-from emulator.answers import Answerer
+from emulator.answers import UNKNOWN_CONFIDENCE, Answer, Answerer
 from emulator.instances import make_instance
+from emulator.logprobs import token_logprobs
 from emulator.profiles import ModelProfile
-from emulator.tokens import Ending, count_prompt_tokens, count_tokens, end
-from emulator.wire import Ask, Reply
+from emulator.skill import stated_confidence
+from emulator.tokens import Ended, Ending, count_prompt_tokens, count_tokens, end, pieces
+from emulator.wire import Ask, Reply, TokenLogprob
 
 
 def make_reply(ask: Ask, profile: ModelProfile, answerer: Answerer, draws: random.Random) -> Reply:
@@ -25,4 +27,13 @@ def make_reply(ask: Ask, profile: ModelProfile, answerer: Answerer, draws: rando
         input_tokens=count_prompt_tokens(message.text for message in ask.messages),
         output_tokens=count_tokens(ended.text),
         instance=None if ended.ending is Ending.LENGTH else instance,
+        logprobs=None if ask.top_logprobs is None else _logprobs(ended, answer, ask.top_logprobs, profile, draws),
     )
+
+
+def _logprobs(
+    ended: Ended, answer: Answer, top: int, profile: ModelProfile, draws: random.Random
+) -> tuple[TokenLogprob, ...]:
+    outcome = answer.outcome
+    sureness = UNKNOWN_CONFIDENCE if outcome is None else stated_confidence(profile, outcome, draws)
+    return token_logprobs(pieces(ended.text), sureness, top, draws)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -54,35 +54,80 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class JsonWish:
-    """The wish for an answer in JSON, valid against `schema`, and handed to `tool` where one is forced.
+    """The wish for an answer in JSON, valid against `schema`, and handed to `tool` where one is called.
 
-    `name` is what the provider's errors call the schema.
+    `name` is what the provider's errors call the schema; `is_forced` tells that the request names the tool to call.
     """
 
     schema: Json
     name: str
     tool: str | None = None
+    is_forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A valid request: the conversation with its system prompt first, and how to answer it."""
+    """A valid request: the conversation with its system prompt first, and how to answer it.
+
+    `streams`: token by token, and with `tells_usage` (which not all formats ask about) with its usage in the end.
+    `top_logprobs`: with the log-probability of each token, and of so many that might stand in its place; None: without.
+    """
 
     model: str
     messages: tuple[Message, ...]
     max_tokens: int | None = None
     stop_sequences: tuple[str, ...] = ()
     json_wish: JsonWish | None = None
+    streams: bool = False
+    tells_usage: bool = True
+    top_logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token's natural log-probability, and the likeliest tokens at its place, itself among them."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model says to an `Ask`; `instance` is the value of an answer in JSON not cut short."""
+    """What the model says to an `Ask`; `instance` is the value of an answer in JSON not cut short.
+
+    `logprobs` has one item for each of the `pieces` of the text where they were asked for.
+    """
 
     ended: Ended
     input_tokens: int
     output_tokens: int
     instance: Json | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A server-sent event: its data, which is JSON or a text as it is, and its name in formats that have names.
+
+    `is_of_content`: it opens or closes a part of the content, and would not be there if there were none.
+    """
+
+    data: Json
+    name: str | None = None
+    is_of_content: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer in events: those before its first token, how one tells a token, and those after the last.
+
+    `piece` takes the token's text and its index.
+    """
+
+    opening: tuple[Event, ...]
+    piece: Callable[[str, int], Event]
+    closing: tuple[Event, ...]
 
 
 class Wire(Protocol):
@@ -96,6 +141,10 @@ class Wire(Protocol):
     def content_key(self) -> str:
         """Where in an answer its texts stand."""
 
+    @property
+    def usage_key(self) -> str:
+        """Where in an answer, or an event, its tokens are counted."""
+
     def key(self, headers: Mapping[str, str]) -> str | None:
         """The API key sent, or None."""
 
@@ -104,6 +153,12 @@ class Wire(Protocol):
 
     def write(self, ask: Ask, reply: Reply) -> Json:
         """The body of a 200 answer."""
+
+    def stream(self, ask: Ask, reply: Reply) -> Streamed:
+        """The same as events."""
+
+    def error_event(self, error: ApiError, request_id: str) -> Event:
+        """An error that comes after the stream has begun."""
 
     def write_error(self, error: ApiError, request_id: str) -> Json:
         """The body of an error."""

@@ -40,6 +40,7 @@ def accuracy(said: str, known: str) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_shipped_pages_are_read_almost_to_the_letter(record_property: Callable[[str, object], None]) -> None:
     scores: dict[str, float] = {}
     started = time.monotonic()
