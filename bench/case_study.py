@@ -1,4 +1,4 @@
-"""The field's case: 60 % simple questions, 30 % complex analysis and 10 % long documents, on a strong model or orchestrated.
+"""The field's case: 60 % simple questions, 30 % complex analysis, 10 % long documents; strong model or orchestrated.
 
 The same jobs run through the real system three times: all on GPT-4 (the strong model of the case, at its list price of
 2023), all on the strongest model of today that is configured, and orchestrated. Models are emulated: their prices are
@@ -76,7 +76,11 @@ def main(
 ) -> None:
     """Run the mix three times and print the results side by side."""
     mix = list(_mix(jobs))
-    with tempfile.TemporaryDirectory() as home, _stack(Path(home), time_scale, seed) as stack, Client(stack.settings) as client:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        _stack(Path(home), time_scale, seed) as stack,
+        Client(stack.settings) as client,
+    ):
         results = {run: _run(client, run, mix) for run in RUNS}
     if as_json:
         saved = {run: _saved(results[run], results[ORCHESTRATED]) for run in RUNS if run != ORCHESTRATED}
@@ -96,7 +100,9 @@ def _mix(count: int) -> Iterator[Job]:
         "complex": cycle(_ask("complex", q) for q in plain if q["task"] == "analysis" and q["difficulty"] >= EASY),
         "document": cycle(_ask("document", item, "\n\n".join(texts)) for item in about),
     }
-    pattern = cycle(["simple", "complex", "simple", "simple", "document", "simple", "complex", "simple", "complex", "simple"])
+    pattern = cycle(
+        ["simple", "complex", "simple", "simple", "document", "simple", "complex", "simple", "complex", "simple"]
+    )
     for kind in islice(pattern, count):
         yield next(sources[kind])
 
@@ -171,7 +177,9 @@ def _print(results: dict[str, Result], time_scale: float) -> None:
     for run in RUNS[:-1]:
         saved = _saved(results[run], results[ORCHESTRATED])
         met = (
-            saved["cost_percent"] >= GOAL_COST and saved["latency_percent"] >= GOAL_LATENCY and saved["right_points"] >= 0
+            saved["cost_percent"] >= GOAL_COST
+            and saved["latency_percent"] >= GOAL_LATENCY
+            and saved["right_points"] >= 0
         )
         console.print(
             f"orchestrated against all on {run}: cost {-saved['cost_percent']:+.1f} %, mean latency "

@@ -26,7 +26,7 @@ HELVETICA = "truetype/liberation2/LiberationSans-Regular.ttf"
 TYPEWRITER = "opentype/courier-prime/Courier Prime.otf"
 WIDTH, HEIGHT, MARGIN, GUTTER = 1000, 1414, 90, 48  # A5 at 170 dpi
 INK, PAPER = 40, 236
-TYPOGRAPHY = str.maketrans({"'": "’"})
+TYPOGRAPHY = {ord("'"): 0x2019}
 
 
 @dataclass(frozen=True, slots=True)

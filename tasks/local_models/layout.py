@@ -104,9 +104,9 @@ def _gutter(fragments: list[Fragment], unit: float) -> tuple[list[Fragment], lis
     for index in range(1, len(by_left)):
         white = by_left[index].left - reach
         left, right = by_left[:index], by_left[index:]
-        if white >= GUTTER * unit and (best is None or white > best[0]) and _is_column(left, unit):
-            if _is_column(right, unit):
-                best = (white, left, right)
+        wider = white >= GUTTER * unit and (best is None or white > best[0])
+        if wider and _is_column(left, unit) and _is_column(right, unit):
+            best = (white, left, right)
         reach = max(reach, by_left[index].right)
     return None if best is None else best[1:]
 
@@ -132,7 +132,10 @@ def _rows(column: list[Fragment]) -> list[Fragment]:
     rows: list[list[Fragment]] = []
     for fragment in sorted(column, key=lambda fragment: fragment.middle):
         last = rows[-1] if rows else None
-        if last is not None and fragment.middle - median(f.middle for f in last) < min(fragment.height, last[0].height) / 2:
+        if (
+            last is not None
+            and fragment.middle - median(f.middle for f in last) < min(fragment.height, last[0].height) / 2
+        ):
             last.append(fragment)
         else:
             rows.append([fragment])

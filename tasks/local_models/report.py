@@ -13,7 +13,7 @@ NO_TEXT = "There is no text."
 class Report(BaseModel):
     """What a reader wants to know; also the `schema` that a report of a remote model has to fit.
 
-    `sentiment` is from -1, hostile, to 1, friendly. `confidence` (0..1) is how sure the text is what stands on the page.
+    `sentiment` is from -1, hostile, to 1, friendly. `confidence` (0..1): how sure the text is what stands on the page.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -20,7 +20,7 @@ MAX_SENTENCES = 400
 """The rest of a longer text is not looked at: the work grows with the square."""
 LEAST_WORDS = 5
 TOO_ALIKE = 0.6
-SENTENCE_END = re.compile(r"""(?<=[.!?])["'”’)]*\s+(?=["'“‘(]*[A-Z0-9])|\n+""")
+SENTENCE_END = re.compile("(?<=[.!?])[\"'\u201d\u2019)]*\\s+(?=[\"'\u201c\u2018(]*[A-Z0-9])|\\n+")
 WORD = re.compile(r"[^\W\d_]{3,}")
 
 Weights = dict[str, float]

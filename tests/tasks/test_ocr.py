@@ -19,7 +19,7 @@ from tasks.local_models.report import Report, report
 from tasks.providers.base import File
 
 PAGES = Path(__file__).parents[2] / "examples" / "document_intelligence" / "pages"
-ONE_SIGN = str.maketrans({"“": '"', "”": '"', "’": "'", "‘": "'", "—": "-", "–": "-"})
+ONE_SIGN = str.maketrans({0x201C: '"', 0x201D: '"', 0x2019: "'", 0x2018: "'", 0x2014: "-", 0x2013: "-"})
 """How a quotation mark or a dash was drawn is the printer's choice, so all of a kind count as one."""
 
 
