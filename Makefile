@@ -37,6 +37,9 @@ bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery 
 bench-case-study: $(READY) ## compare cost, latency and quality of a strong model alone with those of an orchestrated mix
 	$(BIN)/python -m bench.case_study
 
+patterns: $(READY) ## write docs/patterns.md from real runs of examples/patterns
+	$(BIN)/python -m tests.system.patterns
+
 lint: $(READY) ## check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -71,4 +74,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services faults soak bench bench-case-study lint fmt build lock migration clean
+.PHONY: help demo test test-quick test-services faults soak bench bench-case-study patterns lint fmt build lock migration clean

@@ -105,6 +105,12 @@ def discard_attempt(connection: Connection, attempt_id: int) -> None:
     connection.execute(delete(Attempt).where(Attempt.id == attempt_id))
 
 
+def models_asked(connection: Connection, claim: Claim) -> set[str]:
+    """The models that this step has asked already; none of them gave the answer that it still needs."""
+    query = select(Attempt.model).where(Attempt.job_id == claim.job_id, Attempt.path == claim.path)
+    return set(connection.scalars(query.where(Attempt.finished_at.is_not(None))).all())
+
+
 def close_lost_attempts(connection: Connection, claims: Iterable[tuple[str, str, int]]) -> None:
     """Complete the open attempts of claims (job, path, epoch) whose process is gone: nobody knows what came of them."""
     for job_id, path, epoch in claims:

@@ -6,7 +6,8 @@ from mirepoix.config import ANTHROPIC_WITHOUT_SAMPLING, Api, Config
 from mirepoix.errors import ConfigError, PipelineError
 from mirepoix.paths import Place, walk
 from mirepoix.prices import require_price
-from mirepoix.spec import Call, Map, Pipeline
+from mirepoix.spec import Call, Chain, If, Map, Pipeline, Route
+from pipelines.routers import check_route
 from pipelines.templates import check_expression, check_template
 
 
@@ -40,6 +41,12 @@ def _check_node(place: Place, config: Config) -> None:
     node = place.node
     if isinstance(node, Map):
         check_template(node.over, place, "over")
+    if isinstance(node, If):
+        check_expression(node.when, place, "when")
+        if place.parent is None or not isinstance(place.parent.node, Chain):
+            raise PipelineError(f"step {place.path!r}: `when` stands on steps of a chain only.")
+    if isinstance(node, Route):
+        _check_route(place, node)
     if not isinstance(node, Call):
         return
     check_template(node.prompt, place, "prompt")
@@ -56,3 +63,10 @@ def _check_node(place: Place, config: Config) -> None:
             f"step {place.path!r}: Anthropic takes no {sampling} from API version {ANTHROPIC_WITHOUT_SAMPLING} on. "
             f"Leave it out, or set api_version: 2023-06-01 on provider {config.provider_of(node.model)!r}."
         )
+
+
+def _check_route(place: Place, node: Route) -> None:
+    try:
+        check_route(node)
+    except PipelineError as error:
+        raise PipelineError(f"step {place.path!r}: {error}") from error
