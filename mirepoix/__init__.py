@@ -10,7 +10,24 @@ from mirepoix.client import Client, Handle
 from mirepoix.errors import MirepoixError
 from mirepoix.ledger.accept import Submission
 from mirepoix.settings import Settings
-from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, Gates, If, Map, Reduce, Route, Split, Vote
+from mirepoix.spec import (
+    Accept,
+    Branch,
+    Call,
+    Cascade,
+    Chain,
+    Ensemble,
+    Fuse,
+    Gates,
+    Hedge,
+    If,
+    Judge,
+    Map,
+    Reduce,
+    Route,
+    Split,
+    Vote,
+)
 from mirepoix.states import JobState, StepState
 
 __all__ = [
@@ -22,10 +39,13 @@ __all__ = [
     "Chain",
     "Client",
     "Ensemble",
+    "Fuse",
     "Gates",
     "Handle",
+    "Hedge",
     "If",
     "JobState",
+    "Judge",
     "Map",
     "MirepoixError",
     "Reduce",

@@ -18,6 +18,7 @@ from pipelines.scope import Scope, scope_of
 from pipelines.templates import as_text, evaluate, render
 from tasks.conversation import parse_files, parse_messages
 from tasks.providers.base import Question, Tool, Turn
+from tasks.standing import advice_values
 
 Values = dict[str, JsonValue]
 
@@ -37,7 +38,7 @@ def visible_values(connection: Connection, claim: Claim, place: Place) -> Values
     values["previous"] = _previous(scope, outputs, item if scope.items_of is not None else given)
     if scope.judged is not None:
         values |= _material(scope.judged, values, outputs)
-    return values
+    return values | advice_values(connection, claim.job_id, place)
 
 
 def _previous(scope: Scope, outputs: Values, first: JsonValue) -> JsonValue:
