@@ -23,6 +23,8 @@ ANSWER_TOKENS = 256
 TEMPLATE_TOKENS = 64
 """Room for what the chat template writes around a prompt."""
 MAX_THREADS = 4
+"""And half of the cores at the most: llama.cpp's threads wait for each other by spinning, which a busy machine punishes.
+"""
 REPEAT_PENALTY = 1.15
 """Without it, a model this small soon says one word for ever."""
 
@@ -61,7 +63,7 @@ def weights() -> Path:
 
 @cache
 def _model() -> Llama:
-    threads = min(MAX_THREADS, os.cpu_count() or 1)
+    threads = max(1, min(MAX_THREADS, (os.cpu_count() or 1) // 2))
     return Llama(
         model_path=str(weights()), n_ctx=CONTEXT, n_threads=threads, n_threads_batch=threads, verbose=False, seed=0
     )
