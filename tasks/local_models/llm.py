@@ -23,8 +23,7 @@ ANSWER_TOKENS = 256
 TEMPLATE_TOKENS = 64
 """Room for what the chat template writes around a prompt."""
 MAX_THREADS = 4
-"""And half of the cores at the most: llama.cpp's threads wait for each other by spinning, which a busy machine punishes.
-"""
+"""And half of the cores at the most: the threads of llama.cpp spin while they wait, which a busy machine punishes."""
 REPEAT_PENALTY = 1.15
 """Without it, a model this small soon says one word for ever."""
 
@@ -35,6 +34,7 @@ def answer(prompt: str) -> str:
     """What the model says to `prompt`, at the most 256 tokens; of a prompt that is too long, its beginning counts."""
     with _one_answer:
         model = _model()
+        model.reset()  # nothing of the conversation before, whose cached beginning would change the last digits
         prompt = prompt.replace("<|", "< |")  # a document must not open a turn of its own in the chat template
         tokens = model.tokenize(prompt.encode("utf-8", "replace"), add_bos=False, special=False)
         room = CONTEXT - ANSWER_TOKENS - TEMPLATE_TOKENS
