@@ -23,6 +23,7 @@ ANSWER_TOKENS = 256
 TEMPLATE_TOKENS = 64
 """Room for what the chat template writes around a prompt."""
 MAX_THREADS = 4
+"""And half of the cores at the most: the threads of llama.cpp spin while they wait, which a busy machine punishes."""
 REPEAT_PENALTY = 1.15
 """Without it, a model this small soon says one word for ever."""
 
@@ -33,6 +34,7 @@ def answer(prompt: str) -> str:
     """What the model says to `prompt`, at the most 256 tokens; of a prompt that is too long, its beginning counts."""
     with _one_answer:
         model = _model()
+        model.reset()  # nothing of the conversation before, whose cached beginning would change the last digits
         prompt = prompt.replace("<|", "< |")  # a document must not open a turn of its own in the chat template
         tokens = model.tokenize(prompt.encode("utf-8", "replace"), add_bos=False, special=False)
         room = CONTEXT - ANSWER_TOKENS - TEMPLATE_TOKENS
@@ -61,7 +63,7 @@ def weights() -> Path:
 
 @cache
 def _model() -> Llama:
-    threads = min(MAX_THREADS, os.cpu_count() or 1)
+    threads = max(1, min(MAX_THREADS, (os.cpu_count() or 1) // 2))
     return Llama(
         model_path=str(weights()), n_ctx=CONTEXT, n_threads=threads, n_threads_batch=threads, verbose=False, seed=0
     )
