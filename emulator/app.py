@@ -25,6 +25,7 @@ from emulator.limits import RateLimiter
 from emulator.openai import OpenAIChat, list_models
 from emulator.prompt_cache import PromptCache
 from emulator.questions import load_questions
+from emulator.responses import OpenAIResponses
 from emulator.settings import EmulatorSettings
 from emulator.wire import ApiError, Wire
 
@@ -45,6 +46,9 @@ def create_app(settings: EmulatorSettings) -> Starlette:
     )
     control, gemini = Control(emulator), GeminiPages(emulator)
 
+    async def respond_to_responses(request: Request) -> Response:
+        return await Endpoint(OpenAIResponses(), emulator).respond(request)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
@@ -53,6 +57,7 @@ def create_app(settings: EmulatorSettings) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/chat/completions", Endpoint(OpenAIChat(), emulator).respond, methods=["POST"]),
+            Route("/v1/responses", respond_to_responses, methods=["POST"]),
             Route("/v1/messages", Endpoint(AnthropicMessages(), emulator).respond, methods=["POST"]),
             Route("/v1/models", _Models(settings, gemini).respond),
             *gemini.routes(),

@@ -118,7 +118,7 @@ def _json_wish(request: ChatRequest, messages: Iterable[Message]) -> JsonWish | 
         return None
     if asked.json_schema is not None and asked.type == "json_schema":
         if asked.json_schema.strict:
-            _check_strict(asked.json_schema.schema_, f"response_format '{asked.json_schema.name}'")
+            check_strict(asked.json_schema.schema_, f"response_format '{asked.json_schema.name}'")
         return JsonWish(asked.json_schema.schema_, name=f"response_format '{asked.json_schema.name}'")
     if not any("json" in message.text.casefold() for message in messages):
         form = "to use 'response_format' of type 'json_object'."
@@ -132,7 +132,7 @@ def _tool_wish(request: ChatRequest) -> JsonWish | None:
     functions = {tool.function.name: tool.function for tool in request.tools or () if tool.function is not None}
     for function in functions.values():
         if function.strict:
-            _check_strict(function.parameters, f"function '{function.name}'")
+            check_strict(function.parameters, f"function '{function.name}'")
     choice = request.tool_choice
     if isinstance(choice, NamedTool):
         return _call(functions[choice.function.name], is_forced=True)
@@ -148,7 +148,7 @@ def _call(function: Function, *, is_forced: bool) -> JsonWish:
     return JsonWish(function.parameters, name=name, tool=function.name, is_forced=is_forced)
 
 
-def _check_strict(asked: Json, name: str) -> None:
+def check_strict(asked: Json, name: str) -> None:
     """The rules of `strict: true`: an object at the top, closed objects, and all properties required."""
     kind = asked.get("type")
     if kind != "object":

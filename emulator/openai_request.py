@@ -156,24 +156,24 @@ class ChatRequest(BaseModel):
 def read_chat_request(body: Json) -> ChatRequest:
     """Validate a decoded body; raises ApiError for the first thing wrong with it."""
     if not isinstance(body, dict):
-        raise _invalid(
+        raise invalid(
             f"Invalid type for 'body': expected an object, but got {_name(body)} instead.",
             None,
             "invalid_type",
         )
     if not body.get("model"):
-        raise _invalid("you must provide a model parameter", None, None)
+        raise invalid("you must provide a model parameter", None, None)
     try:
         request = ChatRequest.model_validate(body)
     except ValidationError as error:
-        raise _describe(error.errors()[0]) from error
+        raise describe(error.errors()[0]) from error
     unknown = next((name for name in body if name not in ChatRequest.model_fields and name not in UNREAD), None)
     if unknown is not None:
-        raise _invalid(f"Unrecognized request argument supplied: {unknown}", None, None)
+        raise invalid(f"Unrecognized request argument supplied: {unknown}", None, None)
     for index, message in enumerate(request.messages):
         if message.content is None and message.role != "assistant":
             text = "Invalid value for 'content': expected a string, got null."
-            raise _invalid(text, f"messages.[{index}].content", None)
+            raise invalid(text, f"messages.[{index}].content", None)
     if (
         request.response_format
         and request.response_format.type == "json_schema"
@@ -191,36 +191,37 @@ def _check_options(request: ChatRequest) -> None:
         ("top_logprobs", request.top_logprobs, "logprobs", request.logprobs),
     ):
         if given is not None and not enabled:
-            raise _invalid(f"The '{option}' parameter is only allowed when '{of}' is enabled.", option, None)
+            raise invalid(f"The '{option}' parameter is only allowed when '{of}' is enabled.", option, None)
 
 
 def _check_tools(request: ChatRequest) -> None:
     if request.tool_choice is None:
         return
     if not request.tools:
-        raise _invalid("'tool_choice' is only allowed when 'tools' are specified.", "tool_choice", None)
+        raise invalid("'tool_choice' is only allowed when 'tools' are specified.", "tool_choice", None)
     names = [tool.function.name for tool in request.tools if tool.function is not None]
     if isinstance(request.tool_choice, NamedTool) and request.tool_choice.function.name not in names:
         text = f"Tool choice '{request.tool_choice.function.name}' not found in 'tools' parameter."
-        raise _invalid(text, "tool_choice", None)
+        raise invalid(text, "tool_choice", None)
     if request.tool_choice == "required" and not names:
-        raise _invalid("Tools that are no functions are not emulated.", "tools", "unsupported_value")
+        raise invalid("Tools that are no functions are not emulated.", "tools", "unsupported_value")
 
 
-def _describe(problem: ErrorDetails) -> ApiError:
+def describe(problem: ErrorDetails) -> ApiError:
+    """A 400 for the first thing that has the wrong form."""
     param, kind, given = _param(problem["loc"]), problem["type"], problem["input"]
     if kind == "missing":
         return _missing(param)
     if kind == "too_short":
         text = "empty array. Expected an array with minimum length 1, but got an empty array instead."
-        return _invalid(f"Invalid '{param}': {text}", param, "empty_array")
+        return invalid(f"Invalid '{param}': {text}", param, "empty_array")
     if kind == "literal_error":
         supported = problem["ctx"]["expected"].replace(" or ", ", and ")
-        return _invalid(f"Invalid value: '{given}'. Supported values are: {supported}.", param, "invalid_value")
+        return invalid(f"Invalid value: '{given}'. Supported values are: {supported}.", param, "invalid_value")
     if kind in ("greater_than_equal", "less_than_equal"):
         return _out_of_bounds(problem, param)
     expected = _EXPECTED.get(kind, "a different value")
-    return _invalid(
+    return invalid(
         f"Invalid type for '{param}': expected {expected}, but got {_name(given)} instead.",
         param,
         "invalid_type",
@@ -230,17 +231,18 @@ def _describe(problem: ErrorDetails) -> ApiError:
 def _out_of_bounds(problem: ErrorDetails, param: str) -> ApiError:
     low = problem["type"] == "greater_than_equal"
     limit = problem["ctx"]["ge" if low else "le"]
-    number = "integer" if param in ("max_tokens", "max_completion_tokens", "n", "top_logprobs") else "decimal"
+    number = "decimal" if param in ("temperature", "top_p") else "integer"
     side, sign = ("below minimum", ">=") if low else ("above maximum", "<=")
     text = f"{number} {side} value. Expected a value {sign} {limit:g}, but got {problem['input']} instead."
-    return _invalid(f"Invalid '{param}': {text}", param, f"{number}_{'below_min' if low else 'above_max'}_value")
+    return invalid(f"Invalid '{param}': {text}", param, f"{number}_{'below_min' if low else 'above_max'}_value")
 
 
 def _missing(param: str) -> ApiError:
-    return _invalid(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+    return invalid(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
 
 
-def _invalid(message: str, param: str | None, code: str | None) -> ApiError:
+def invalid(message: str, param: str | None, code: str | None) -> ApiError:
+    """A 400 with this message."""
     return ApiError(400, INVALID_REQUEST, message, param=param, code=code)
 
 
