@@ -21,7 +21,8 @@ CARD, EMAIL = "4111 1111 1111 1111", "ada.lovelace@example.org"
 TEXT = f"My card is {CARD}, write to {EMAIL}."
 ROUTES = ["first", "complexity", "task", "privacy", "semantic", "cheapest", "fastest", "own"]
 ANSWERED = ["plain", "system", *(f"by_{kind}" for kind in ROUTES), "cascade", "ensemble", "chain", "carried", "map"]
-ANSWERED += ["closed_member", "closed_tier"]
+ANSWERED += ["closed_member", "closed_tier", "judged", "judged_by_none", "consistent"]
+ANSWERED += ["fused", "fused_by_none", "best", "quorum", "hedged"]
 CLOSED = ["closed", "by_none", "local_fails", "local_fails_behind"]
 
 
@@ -89,6 +90,26 @@ def test_the_model_that_may_not_be_asked_is_told_apart(traces: dict[str, TraceVi
     tiers = {step.path: step.state for step in traces["closed_tier"].steps}
     assert tiers["tiers.0"] is StepState.FAILED
     assert tiers["tiers.1"] is StepState.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("name", "adviser", "model"),
+    [
+        ("judged", "judges.0", "house"),
+        ("judged_by_none", "judges.0", None),
+        ("consistent", "samples.0.1", "house"),
+        ("fused", "fuse.0", "house"),
+        ("fused_by_none", "fuse.0", None),
+        ("best", "judge.0", None),
+    ],
+)
+def test_who_judges_samples_or_fuses_is_kept_in_the_house_too(
+    traces: dict[str, TraceView], name: str, adviser: str, model: str | None
+) -> None:
+    step = next(step for step in traces[name].steps if step.path == adviser)
+    assert step.decision is not None
+    assert step.decision.choice == (model or "fail")
+    assert step.error_kind == (None if model else "privacy")
 
 
 def test_without_a_model_in_the_house_it_fails_closed_and_says_why(traces: dict[str, TraceView]) -> None:
