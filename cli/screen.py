@@ -115,6 +115,10 @@ def _add_details(branch: Tree, step: StepView) -> None:
 
 def _attempt_text(attempt: AttemptView) -> str:
     parts = [attempt.outcome if attempt.status is None else f"{attempt.outcome} {attempt.status}"]
+    if attempt.cached:
+        parts.append(f"cached from {attempt.cached_from or 'a job that is gone'}")
+    if attempt.form is not None:
+        parts.append(f"as {attempt.form} JSON")
     if attempt.input_tokens is not None:
         parts.append(f"{attempt.input_tokens} + {attempt.output_tokens} tokens")
     if attempt.cost_usd is not None:
