@@ -34,6 +34,9 @@ soak: $(READY) ## the same at random for as long as asked: make soak MINUTES=30 
 bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery and bare httpx
 	$(BIN)/python -m bench.overhead
 
+patterns: $(READY) ## write docs/patterns.md from real runs of examples/patterns
+	$(BIN)/python -m tests.system.patterns
+
 lint: $(READY) ## check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -68,4 +71,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services faults soak bench lint fmt build lock migration clean
+.PHONY: help demo test test-quick test-services faults soak bench patterns lint fmt build lock migration clean

@@ -116,8 +116,9 @@ def explain_routes(spec: Pipeline, text: str, task: str | None) -> list[dict[str
 
 def _explain(place: Place, node: Route, text: str, task: str | None) -> dict[str, Any]:
     scope = scope_of(place)
-    if scope.previous is not None or scope.items_of is not None:
-        return {"choice": None, "reason": f"decided when step {scope.previous or 'of the map'!r} has answered"}
+    if scope.previous or scope.items_of is not None:
+        before = scope.previous[0] if scope.previous else "of the map"
+        return {"choice": None, "reason": f"decided when step {before!r} has answered"}
     index, decision = choose_branch(node, text, task)
     return decision.model_dump() | {"then": outline(node.to[index].then)}
 

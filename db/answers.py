@@ -23,7 +23,7 @@ from mirepoix.states import ErrorKind, JobState, Lane, StepState
 
 AnyRow = Row[*tuple[Any, ...]]
 
-ADOPTS = ("chain", "route")
+ADOPTS = ("chain", "route", "if")
 """Kinds that take the answer of the last step below them as their own, without a decision of their own."""
 
 
@@ -162,13 +162,18 @@ def _finish(wave: _Wave, path: str, values: dict[str, Any], *, driven: bool) -> 
     )
     step = wave.row(path)
     driven = driven or step.driven
-    if step.state == StepState.SUCCEEDED:
+    if step.state == StepState.SUCCEEDED or _takes_turns(wave, step):
         for waiting in step.feeds:
             _one_less(wave, waiting, driven=driven)
     if step.parent is None:
         _end_with_root(wave, step)
     else:
         _tell_parent(wave, step, driven=driven)
+
+
+def _takes_turns(wave: _Wave, step: Row[Any]) -> bool:
+    """Whether what waits for the step waits for its turn only, so that a failure serves as well."""
+    return bool(step.feeds) and step.parent is not None and wave.row(step.parent).kind == "map"
 
 
 def _tell_parent(wave: _Wave, step: Row[Any], *, driven: bool) -> None:
@@ -181,7 +186,14 @@ def _tell_parent(wave: _Wave, step: Row[Any], *, driven: bool) -> None:
         return
     left = _one_less(wave, parent.path, driven=driven or failed)
     if left == 0 and parent.kind in ADOPTS:
-        _finish(wave, parent.path, {"state": StepState.SUCCEEDED, "output_hash": step.output_hash}, driven=driven)
+        output = _output_below(wave, parent.path)
+        _finish(wave, parent.path, {"state": StepState.SUCCEEDED, "output_hash": output}, driven=driven)
+
+
+def _output_below(wave: _Wave, path: str) -> str:
+    """The answer of the last step below, in the order of the pipeline: the steps of a chain may end in another one."""
+    below = select(Step.output_hash).where(Step.job_id == wave.job_id, Step.parent == path)
+    return str(wave.connection.execute(below.order_by(Step.position.desc()).limit(1)).scalar_one())
 
 
 def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
@@ -192,7 +204,7 @@ def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
         .values(missing=Step.missing - 1, **({"driven": True} if driven else {}))
         .returning(Step.missing, Step.kind, Step.driven, Step.lane, Step.provider, Step.model, Step.state)
     ).one()
-    decides = step.kind != "chain" and not (step.kind == "route" and step.state == StepState.RUNNING)
+    decides = step.kind != "chain" and not (step.kind in ("route", "if") and step.state == StepState.RUNNING)
     if step.missing == 0 and decides:
         wave.connection.execute(update(Step).where(Step.job_id == wave.job_id, Step.path == path).values(due_at=now()))
         if step.driven:

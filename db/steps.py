@@ -77,7 +77,7 @@ def add_steps(
             "state": StepState.PENDING,
             "missing": step.missing,
             "feeds": list(step.feeds),
-            "driven": False,
+            "driven": step.driven,
             "drives": 0,
             "crashes": 0,
             "due_at": due if step.missing == 0 else None,

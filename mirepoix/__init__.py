@@ -9,7 +9,7 @@ from mirepoix.client import Client, Handle
 from mirepoix.errors import MirepoixError
 from mirepoix.ledger.accept import Submission
 from mirepoix.settings import Settings
-from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, Map, Reduce, Route, Vote
+from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, If, Map, Reduce, Route, Split, Vote
 from mirepoix.states import JobState, StepState
 
 __all__ = [
@@ -21,12 +21,14 @@ __all__ = [
     "Client",
     "Ensemble",
     "Handle",
+    "If",
     "JobState",
     "Map",
     "MirepoixError",
     "Reduce",
     "Route",
     "Settings",
+    "Split",
     "StepState",
     "Submission",
     "Vote",

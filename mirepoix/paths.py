@@ -1,7 +1,8 @@
 """Where a node stands in its pipeline: `analyse.members.1` is the second member of the ensemble `analyse`.
 
 The root is `$`. Below it, a chain's step goes by its name or index, and the others by what they hold:
-`to.0` (route), `tiers.0` (cascade), `members.0` (ensemble), `items.0` (map). Paths are the keys of steps in the ledger.
+`to.0` (route), `tiers.0` (cascade), `members.0` (ensemble), `items.0` (map), `then.0` (if). Paths are the keys of steps
+in the ledger.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mirepoix.errors import NotFound, PipelineError
-from mirepoix.spec import Call, Cascade, Chain, Ensemble, Map, Pipeline, Route
+from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Pipeline, Route
 
 ROOT = "$"
 MAX_DEPTH = 32
+FIELDS = {"chain": "steps", "route": "to", "cascade": "tiers", "ensemble": "members", "map": "each", "if": "then"}
+"""In which field of its parent a node stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ def children(place: Place) -> list[Place]:
             return [child(place, index) for index in range(len(node.tiers))]
         case Ensemble():
             return [child(place, index) for index in range(len(node.members))]
+        case If():
+            return [child(place, 0)]
 
 
 def child(place: Place, index: int) -> Place:
@@ -69,6 +74,8 @@ def child(place: Place, index: int) -> Place:
             return Place(_join(place.path, f"members.{index}"), node.members[index], place, index)
         case Map():
             return Place(_join(place.path, f"items.{index}"), node.each, place, index)
+        case If():
+            return Place(_join(place.path, "then.0"), node.then, place, 0)
 
 
 def find(spec: Pipeline, path: str) -> Place:
@@ -82,7 +89,12 @@ def find(spec: Pipeline, path: str) -> Place:
 
 def walk(spec: Pipeline) -> Iterator[Place]:
     """Every place of the pipeline, parents first; a map's body once, as item 0. Raises PipelineError when too deep."""
-    waiting = [root(spec)]
+    yield from walk_below(root(spec))
+
+
+def walk_below(place: Place) -> Iterator[Place]:
+    """As `walk`, of the part of a pipeline that begins at `place`."""
+    waiting = [place]
     while waiting:
         place = waiting.pop()
         if place.depth > MAX_DEPTH:
@@ -97,8 +109,8 @@ def location(place: Place) -> tuple[str | int, ...]:
     if place.parent is None:
         return ()
     kind = place.parent.node.kind
-    field = {"chain": "steps", "route": "to", "cascade": "tiers", "ensemble": "members", "map": "each"}[kind]
-    index = () if kind == "map" else (place.index,)
+    field = FIELDS[kind]
+    index = () if kind in ("map", "if") else (place.index,)
     return (*location(place.parent), kind, field, *index, "then")
 
 

@@ -9,7 +9,10 @@ from mirepoix.states import Lane
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step to be written. `missing` counts the steps it waits for, `feeds` are the paths that wait for it."""
+    """A step to be written. `missing` counts the steps it waits for, `feeds` are the paths that wait for it.
+
+    `driven`: no canvas leads to it, so whoever makes it ready publishes it.
+    """
 
     path: str
     kind: str
@@ -18,6 +21,7 @@ class PlannedStep:
     missing: int
     feeds: tuple[str, ...] = ()
     model: str | None = None
+    driven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

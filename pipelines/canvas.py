@@ -1,10 +1,10 @@
 """From a pipeline to Celery's canvas: chains, chords and conditional continuations that carry ids only.
 
     call       one signature on its provider's queue
-    chain      chain(step, step, …)
+    chain      chain(step, step, …); where steps do not need each other, group([step, …]) of those that can begin
     ensemble   chord([member, member, …], reduce)
     cascade    chain(first tier, gate); the gate replaces itself by chain(next tier, gate) when it is not content
-    route      one signature that replaces itself by the branch it chooses
+    route, if  one signature that replaces itself by the branch it chooses
     map        one signature that replaces itself by chord([item, item, …], expand)
 
 Celery copies what follows a step into that step's message. So that messages stay small however long a chain is, a
@@ -17,16 +17,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from celery import Celery, Signature, chain, chord
+from celery import Celery, Signature, chain, chord, group
 
 from mirepoix.paths import Place, child, children
 from mirepoix.planned import ReadyStep
 from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START, queue_name, shown_ids
-from mirepoix.spec import Call, Cascade, Chain, Ensemble, Map, Route
+from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Route
 from mirepoix.states import Lane
+from pipelines.plan import first_links
+from pipelines.references import runs_in_line
 
 WINDOW = 6
-TASKS = {"call": CALL, "route": ROUTE, "cascade": GATE, "ensemble": REDUCE, "map": EXPAND}
+TASKS = {"call": CALL, "route": ROUTE, "cascade": GATE, "ensemble": REDUCE, "map": EXPAND, "if": ROUTE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Canvas:
         """The canvas of `place` from its beginning."""
         node = place.node
         match node:
-            case Call() | Route() | Map():
+            case Call() | Route() | Map() | If():
                 return self.step(place)
             case Cascade():
                 return self.tier(place, 0)
@@ -52,7 +54,9 @@ class Canvas:
                 return self.chain_from(place, 0)
 
     def chain_from(self, place: Place, index: int) -> Signature[Any]:
-        """The chain at `place` from its step `index` on."""
+        """The chain at `place` from its step `index` on, or, where its steps run side by side, all that can begin."""
+        if not runs_in_line(place):
+            return group([self.of(link) for link in first_links(place)], app=self.app)
         links, room = list[Signature[Any]](), WINDOW
         for link in children(place)[index:]:
             if links and weight(link) > room:
@@ -67,7 +71,7 @@ class Canvas:
         return chain(self.of(child(place, index)), self.step(place), app=self.app)
 
     def fan(self, place: Place, width: int) -> Signature[Any]:
-        """All members of the ensemble, or items of the map, at `place` at once, and what gathers them."""
+        """The members of the ensemble, or the first items of the map, at `place` at once, and what gathers them."""
         members = [self.of(child(place, index)) for index in range(width)]
         return chord(members, self.step(place), app=self.app)
 
@@ -98,12 +102,14 @@ def start_signature(app: Celery, job_ids: list[str], lane: Lane) -> Signature[An
 def weight(place: Place) -> int:
     """How many signatures the canvas of `place` adds to the message of the step before it."""
     match place.node:
-        case Call() | Route() | Map():
+        case Call() | Route() | Map() | If():
             return 1
         case Cascade():
             return weight(child(place, 0)) + 1
         case Ensemble():
             return sum(weight(member) for member in children(place)) + 1
+        case Chain() if not runs_in_line(place):
+            return sum(weight(link) for link in first_links(place))
         case Chain():
             return min(sum(weight(link) for link in children(place)), WINDOW + 1)
 

@@ -6,7 +6,7 @@ from mirepoix.config import ANTHROPIC_WITHOUT_SAMPLING, Api, Config
 from mirepoix.errors import ConfigError, PipelineError
 from mirepoix.paths import Place, walk
 from mirepoix.prices import require_price
-from mirepoix.spec import Call, Map, Pipeline
+from mirepoix.spec import Call, Chain, If, Map, Pipeline
 from pipelines.templates import check_expression, check_template
 
 
@@ -40,6 +40,10 @@ def _check_node(place: Place, config: Config) -> None:
     node = place.node
     if isinstance(node, Map):
         check_template(node.over, place, "over")
+    if isinstance(node, If):
+        check_expression(node.when, place, "when")
+        if place.parent is None or not isinstance(place.parent.node, Chain):
+            raise PipelineError(f"step {place.path!r}: `when` stands on steps of a chain only.")
     if not isinstance(node, Call):
         return
     check_template(node.prompt, place, "prompt")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mirepoix.paths import Place, child, children, root
-from mirepoix.spec import Call, Cascade, Chain, Ensemble, Map, Pipeline, Route
+from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Pipeline, Route
+from pipelines.references import needs, runs_in_line
 
 
 def outline(spec: Pipeline) -> str:
@@ -16,6 +17,11 @@ def _of(place: Place) -> str:
     match node:
         case Call():
             return f"call {node.model}"
+        case If():
+            return f"if({_of(child(place, 0))})"
+        case Chain() if not runs_in_line(place):
+            links = zip(children(place), needs(place), strict=True)
+            return f"group({', '.join(_after(link, needed) for link, needed in links)})"
         case Chain():
             return f"chain({', '.join(_of(link) for link in children(place))})"
         case Ensemble():
@@ -27,3 +33,9 @@ def _of(place: Place) -> str:
             return f"route by {node.by}({' | '.join(_of(branch) for branch in children(place))})"
         case Map():
             return f"expand -> chord([{_of(child(place, 0))}, …], expand)"
+
+
+def _after(link: Place, needed: frozenset[int]) -> str:
+    """A step that runs beside others, and which of them it waits for."""
+    names = [child(link.parent, index).path for index in sorted(needed)] if link.parent else []
+    return f"{_of(link)}{' after ' + ', '.join(names) if names else ''}"

@@ -5,43 +5,49 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mirepoix.paths import Place, child
-from mirepoix.spec import Chain, Map
+from mirepoix.spec import Chain, If, Map
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`names` maps each visible step name to a path. `previous` is the path of the step before, or None.
+    """`names` maps each visible step name to a path. `previous` are the paths of the steps before, the nearest first.
 
-    With `previous` None it is the item, inside the map at `items_of`, and else the job's input. `item` is the index.
+    Those among `optional` may be passed over; the first that was not is the one before. Where there is none, it is the
+    item, inside the map at `items_of`, and else the job's input. `item` is the index.
     """
 
     names: dict[str, str]
-    previous: str | None
+    previous: tuple[str, ...]
+    optional: frozenset[str]
     items_of: Place | None
     item: int | None
 
     @property
     def paths(self) -> set[str]:
         """The steps whose outputs the prompt may need."""
-        return {*self.names.values(), *([self.previous] if self.previous else [])}
+        return {*self.names.values(), *self.previous}
 
 
 def scope_of(place: Place) -> Scope:
     """Look upwards from `place`: earlier steps of every chain around it, the nearest one first."""
     names: dict[str, str] = {}
-    previous: str | None = None
+    previous: list[str] = []
+    optional: set[str] = set()
     previous_known = False
     items_of: Place | None = None
     item: int | None = None
     here = place
     while here.parent is not None:
         if isinstance(here.parent.node, Chain):
-            for before in (child(here.parent, index) for index in range(here.index)):
+            for before in (child(here.parent, index) for index in reversed(range(here.index))):
                 if before.node.name:
                     names.setdefault(before.node.name, before.path)
-            if here.index > 0 and not previous_known:
-                previous, previous_known = child(here.parent, here.index - 1).path, True
+                if not previous_known:
+                    previous.append(before.path)
+                    previous_known = not isinstance(before.node, If)
+                    if not previous_known:
+                        optional.add(before.path)
         if isinstance(here.parent.node, Map) and items_of is None:
             items_of, item, previous_known = here.parent, here.index, True
         here = here.parent
-    return Scope(names, previous, items_of, item)
+    return Scope(names, tuple(previous), frozenset(optional), items_of, item)

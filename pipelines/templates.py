@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
@@ -53,6 +54,32 @@ def evaluate(expression: str, values: Values) -> JsonValue:
         return _as_json(_compile_expression(expression)(**values), iter(range(MAX_ITEMS)))
     except BREAKS as error:
         raise PipelineError(f"the expression cannot be evaluated: {error}") from error
+
+
+def as_template(expression: str) -> str:
+    """A template that refers to what `expression` refers to."""
+    return "{{ (" + expression + ") }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a template refers to: free `names`, `steps` by name, and whether `all_steps`, taken by no fixed name."""
+
+    names: frozenset[str]
+    steps: frozenset[str]
+    all_steps: bool
+
+
+@lru_cache(maxsize=4096)
+def names_in(template: str) -> Used:
+    """What `template` refers to. Raises PipelineError."""
+    try:
+        tree = _environment.parse(template)
+    except TemplateSyntaxError as error:
+        raise PipelineError(f"not a valid template (line {error.lineno}): {error.message}") from error
+    named = _steps_named(tree)
+    loads = sum(node.name == "steps" and node.ctx == "load" for node in tree.find_all(nodes.Name))
+    return Used(frozenset(_free_names(tree)), frozenset(named), loads > len(named))
 
 
 def check_template(template: str, place: Place, field: str) -> None:

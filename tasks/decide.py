@@ -1,6 +1,7 @@
-"""The tasks that decide: choose a branch, judge a tier, count votes, spread over items.
+"""How a step decides: claim it, think, and record, in one transaction.
 
-Each claims its step, thinks and records in one transaction: a decision that was not written down was not made.
+A decision that was not written down was not made. What there is to think about: `tasks.choose` (routes and conditions),
+`tasks.cascade`, `tasks.ensemble`, `tasks.spread` (maps).
 """
 
 from __future__ import annotations
@@ -17,18 +18,14 @@ from db.answers import Progress, answer_step, fail_step, spawn_steps
 from db.decisions import Below, read_below, record_decision
 from db.steps import Claim, claim_step
 from mirepoix.errors import PipelineError, StepFailed
-from mirepoix.paths import Place, child, find
-from mirepoix.spec import Cascade, Ensemble, Map, Route
-from mirepoix.states import ErrorKind, StepState
+from mirepoix.paths import Place, find
+from mirepoix.planned import PlannedStep
+from mirepoix.states import ErrorKind
 from mirepoix.views import Decision
 from pipelines.canvas import Canvas
-from pipelines.gates import Tier, decide_cascade
 from pipelines.plan import plan
-from pipelines.reducers import Member, majority_vote
-from pipelines.routers import choose_branch
 from tasks.follow import follow
 from tasks.house import House
-from tasks.questions import as_text, read_items, visible_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +56,15 @@ class Deciding:
 
     def grow(self, decision: Decision, children: list[Place], canvas: Signature[Any]) -> Signature[Any]:
         """Write down the decision and the steps it calls for; `canvas` then takes this task's place."""
-        record_decision(self.connection, self.claim, decision)
         steps = [step for place in children for step in plan(place)]
-        spawn_steps(self.connection, self.claim, steps, self.house.providers, waits_for=len(children))
+        return self.grow_steps(decision, steps, canvas, waits_for=len(children))
+
+    def grow_steps(
+        self, decision: Decision, steps: list[PlannedStep], canvas: Signature[Any], *, waits_for: int
+    ) -> Signature[Any]:
+        """As `grow`, for steps that are planned already."""
+        record_decision(self.connection, self.claim, decision)
+        spawn_steps(self.connection, self.claim, steps, self.house.providers, waits_for=waits_for)
         return canvas
 
     def answer(self, decision: Decision, output: JsonValue) -> Ended:
@@ -98,69 +101,3 @@ def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Out
     if outcome.error is not None:
         raise StepFailed(outcome.error)
     return None
-
-
-def choose_route(step: Deciding) -> Outcome:
-    """A route: take the branch that the query calls for."""
-    node = step.place.node
-    if not isinstance(node, Route):
-        raise PipelineError(f"step {step.place.path!r} is no route.")
-    query = as_text(visible_values(step.connection, step.claim, step.place)["previous"])
-    index, decision = choose_branch(node, query, step.claim.job.task)
-    branch = child(step.place, index)
-    return step.grow(decision, [branch], step.canvas.of(branch))
-
-
-def judge_tier(step: Deciding) -> Outcome:
-    """A cascade, after a tier has ended: let its answer stand, or ask the next tier."""
-    node = step.place.node
-    if not isinstance(node, Cascade):
-        raise PipelineError(f"step {step.place.path!r} is no cascade.")
-    below = step.below()
-    tiers = [Tier(tier.output, tier.finish_reason, tier.error) for tier in below]
-    more = len(tiers) < len(node.tiers)
-    stands, decision = decide_cascade(node.accept, tiers, more=more)
-    if stands is not None:
-        return step.answer(decision, below[stands].output)
-    if more:
-        return step.grow(decision, [child(step.place, len(tiers))], step.canvas.tier(step.place, len(tiers)))
-    record_decision(step.connection, step.claim, decision)
-    return step.fail(ErrorKind.EXHAUSTED, f"no tier gave an answer; the last one: {tiers[-1].error}")
-
-
-def count_votes(step: Deciding) -> Outcome:
-    """An ensemble, after all members have ended: make one answer of theirs, if enough of them answered."""
-    node = step.place.node
-    if not isinstance(node, Ensemble):
-        raise PipelineError(f"step {step.place.path!r} is no ensemble.")
-    below = step.below()
-    answered = [Member(member.path, member.output) for member in below if member.state is StepState.SUCCEEDED]
-    if len(answered) < node.quorum:
-        first = next(member.error for member in below if member.state is not StepState.SUCCEEDED)
-        reason = (
-            f"{len(answered)} of {len(below)} members answered, {node.quorum} are needed; the first failure: {first}"
-        )
-        return step.fail(ErrorKind.REDUCE, reason)
-    output, decision = majority_vote(answered)
-    return step.answer(decision, output)
-
-
-def spread_items(step: Deciding) -> Outcome:
-    """A map: first spread over its items, then, after all have ended, gather their answers in a list."""
-    node = step.place.node
-    if not isinstance(node, Map):
-        raise PipelineError(f"step {step.place.path!r} is no map.")
-    below = step.below()
-    if below:
-        failed = [item for item in below if item.state is not StepState.SUCCEEDED]
-        if failed:
-            reason = f"{len(failed)} of {len(below)} items failed; the first, {failed[0].path}: {failed[0].error}"
-            return step.fail(ErrorKind.CHILD, reason)
-        decision = Decision(choice="gather", reason=f"{len(below)} items answered", confidence=1.0, features={})
-        return step.answer(decision, [item.output for item in below])
-    items = read_items(step.connection, step.claim, step.place)
-    decision = Decision(choice="spread", reason=f"{len(items)} items", confidence=1.0, features={"items": len(items)})
-    if not items:
-        return step.answer(decision, [])
-    children = [child(step.place, index) for index in range(len(items))]
-    return step.grow(decision, children, step.canvas.fan(step.place, len(items)))

@@ -14,7 +14,7 @@ from mirepoix.errors import PipelineError
 from mirepoix.ledger.contents import load
 from mirepoix.paths import Place
 from mirepoix.spec import Call, Map
-from pipelines.items import parse_items
+from pipelines.items import items_of
 from pipelines.scope import Scope, scope_of
 from pipelines.templates import evaluate, render
 from tasks.conversation import parse_files, parse_messages
@@ -35,11 +35,19 @@ def visible_values(connection: Connection, claim: Claim, place: Place) -> Values
     item = _item(connection, claim, scope)
     if scope.items_of is not None:
         values["item"] = item
-    if scope.previous is not None:
-        values["previous"] = outputs[scope.previous]
-    else:
-        values["previous"] = item if scope.items_of is not None else given
+    values["previous"] = _previous(scope, outputs, item if scope.items_of is not None else given)
     return values
+
+
+def _previous(scope: Scope, outputs: Values, first: JsonValue) -> JsonValue:
+    """The answer of the step before, passing over those that were not done; `first` where there is none.
+
+    Who does not refer to it may come before it is there, and never sees that it is not.
+    """
+    for path in scope.previous:
+        if outputs.get(path) is not None or path not in scope.optional:
+            return outputs.get(path)
+    return first
 
 
 def as_text(value: JsonValue) -> str:
@@ -52,7 +60,7 @@ def read_items(connection: Connection, claim: Claim, place: Place) -> list[JsonV
     node = place.node
     if not isinstance(node, Map):
         raise PipelineError(f"step {place.path!r} is no map.")
-    return parse_items(render(node.over, visible_values(connection, claim, place)), node.max_items)
+    return items_of(node, render(node.over, visible_values(connection, claim, place)))
 
 
 def build_question(connection: Connection, claim: Claim, place: Place, model: Model) -> Question:

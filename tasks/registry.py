@@ -13,14 +13,18 @@ from celery import Celery, Signature, Task
 from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START
 from tasks.call import call_model
 from tasks.care import SPARED, caring_for_job, caring_for_step
-from tasks.decide import choose_route, count_votes, decide, judge_tier, spread_items
+from tasks.cascade import judge_tier
+from tasks.choose import choose_next
+from tasks.decide import decide
+from tasks.ensemble import count_votes
 from tasks.house import House
+from tasks.spread import spread_items
 from tasks.start import continue_chain, start_job
 
 
 def register_tasks(app: Celery, house: House) -> None:
     """Give `app` the tasks; they work with what is in `house`."""
-    deciding = {ROUTE: choose_route, GATE: judge_tier, REDUCE: count_votes, EXPAND: spread_items}
+    deciding = {ROUTE: choose_next, GATE: judge_tier, REDUCE: count_votes, EXPAND: spread_items}
 
     @app.task(name=START, shared=False)
     def start(*job_ids: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import strategies as st
 
-from mirepoix import Branch, Call, Cascade, Chain, Ensemble, Map, Route
+from mirepoix import Branch, Call, Cascade, Chain, Ensemble, If, Map, Route
 from mirepoix.spec import Pipeline
 
 MODELS = {"a": "one", "b": "two"}
@@ -18,7 +20,7 @@ def pipelines(*, most: int = 8, maps: bool = True) -> st.SearchStrategy[Pipeline
     def nest(below: st.SearchStrategy[Pipeline]) -> st.SearchStrategy[Pipeline]:
         some = st.lists(below, min_size=1, max_size=3).map(tuple)
         shapes: list[st.SearchStrategy[Pipeline]] = [
-            st.builds(Chain, steps=some),
+            st.tuples(some, st.randoms(use_true_random=False)).map(lambda pair: _chain(*pair)),
             st.builds(Ensemble, members=some),
             st.builds(Cascade, tiers=some),
             st.tuples(below, below).map(_either),
@@ -26,6 +28,19 @@ def pipelines(*, most: int = 8, maps: bool = True) -> st.SearchStrategy[Pipeline
         return st.one_of(*shapes, st.builds(Map, each=below)) if maps else st.one_of(*shapes)
 
     return st.recursive(calls, nest, max_leaves=most)
+
+
+def _chain(steps: tuple[Pipeline, ...], choice: random.Random) -> Pipeline:
+    """Its steps have names; its calls refer to the step before, to any earlier one, or to none; some are optional."""
+    links: list[Pipeline] = []
+    for index, step in enumerate(steps):
+        earlier = [f"{{{{ steps.s{before} }}}}" for before in range(index)]
+        prompts = ["{{ previous }}", "{{ input }}", *earlier, " ".join(earlier) or "{{ input }}"]
+        asks = {"prompt": choice.choice(prompts)} if isinstance(step, Call) else {}
+        optional, name = choice.random() < 0.2, f"s{index}"
+        link = step.model_copy(update=asks if optional else {**asks, "name": name})
+        links.append(If(name=name, when="input", then=link) if optional else link)
+    return Chain(steps=tuple(links))
 
 
 def _either(pair: tuple[Pipeline, Pipeline]) -> Pipeline:

@@ -5,9 +5,10 @@
     chain: [{name: text, call: {model: reader}}, {name: summary, call: {model: mini}}]
 
 A node stands in YAML as a mapping with exactly one kind (`call`, `route`, `cascade`, `ensemble`, `chain`, `map`) and
-optionally a `name`. What a step may refer to in its prompt: `input` (the job's input), `previous` (the output of the
-step before it in its chain, else the input), `steps.NAME` (any earlier named step of a chain around it), `item` (inside
-a map).
+optionally a `name`; a step of a chain may also say `when` it is done. What a step may refer to in its prompt: `input`
+(the job's input), `previous` (the output of the step before it in its chain, else the input), `steps.NAME` (any earlier
+named step of a chain around it), `item` (inside a map). Steps of a chain that do not refer to each other run side by
+side.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 from mirepoix.spec.call import Cache, Call
 from mirepoix.spec.cascade import Accept, Cascade
 from mirepoix.spec.chain import Chain
+from mirepoix.spec.condition import If
 from mirepoix.spec.ensemble import Ensemble, Reduce, Vote
-from mirepoix.spec.map import Map
+from mirepoix.spec.map import Map, Split
 from mirepoix.spec.node import KINDS, Node, StepName, from_shape
 from mirepoix.spec.route import Branch, Route
 
@@ -35,11 +37,13 @@ __all__ = [
     "Cascade",
     "Chain",
     "Ensemble",
+    "If",
     "Map",
     "Node",
     "Pipeline",
     "Reduce",
     "Route",
+    "Split",
     "StepName",
     "Vote",
     "dump",
@@ -48,11 +52,11 @@ __all__ = [
 ]
 
 Pipeline = Annotated[
-    Annotated[Call | Route | Cascade | Ensemble | Chain | Map, Field(discriminator="kind")],
+    Annotated[Call | Route | Cascade | Ensemble | Chain | Map | If, Field(discriminator="kind")],
     BeforeValidator(from_shape),
 ]
 
-for _model in (Branch, Route, Cascade, Ensemble, Chain, Map):
+for _model in (Branch, Route, Cascade, Ensemble, Chain, Map, If):
     _model.model_rebuild(_types_namespace={"Pipeline": Pipeline})
 
 _ADAPTER: TypeAdapter[Pipeline] = TypeAdapter(Pipeline)

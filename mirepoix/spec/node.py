@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mirepoix.strict import Strict, unknown
 
-KINDS = ("call", "route", "cascade", "ensemble", "chain", "map")
+KINDS = ("call", "route", "cascade", "ensemble", "chain", "map", "if")
 
 StepName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
@@ -21,14 +21,20 @@ class Node(Strict):
 
 
 def from_shape(data: Any) -> Any:
-    """Turn `{name: x, call: {...}}` into `{kind: call, name: x, ...}`; leave built nodes as they are."""
+    """Turn `{name: x, call: {...}}` into `{kind: call, name: x, ...}`; leave built nodes as they are.
+
+    `{name: x, when: CONDITION, call: {...}}` is an `if` around the call.
+    """
     if isinstance(data, Node) or not isinstance(data, Mapping) or "kind" in data:
         return data
+    if "when" in data and "if" not in data:
+        inner = {key: value for key, value in data.items() if key not in ("name", "when")}
+        return {"kind": "if", "name": data.get("name"), "when": data["when"], "then": inner}
     kinds = [key for key in data if key in KINDS]
     rest = {key: value for key, value in data.items() if key not in KINDS}
     strange = next((key for key in rest if key != "name"), None)
     if strange is not None:
-        raise ValueError(unknown(f"key {str(strange)!r}", str(strange), (*KINDS, "name")))
+        raise ValueError(unknown(f"key {str(strange)!r}", str(strange), (*KINDS, "name", "when")))
     if len(kinds) != 1:
         raise ValueError(f"a node has exactly one of {', '.join(KINDS)}; this one has {', '.join(kinds) or 'none'}.")
     body = data[kinds[0]]

@@ -29,7 +29,7 @@ from db.lanes import fill_fast_lane
 from db.overdue import take_overdue_steps, take_steps_of
 from db.steps import Claim, move_step, release_step
 from db.workers import beat, bury_worker, read_beats, register_worker, retire_worker
-from mirepoix import Call, Cascade, JobState, Route
+from mirepoix import Call, Cascade, If, JobState, Route
 from mirepoix.ledger.ending import cancel_job, stop_job
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.tables import Attempt, Job, Step, TenantDay
@@ -233,6 +233,8 @@ class Ledger(RuleBasedStateMachine):
         with self.database.write() as connection:
             if isinstance(node, Route) and not below:
                 spawn_steps(connection, claim, plan(child(place, int(fails))), MODELS, waits_for=1)
+            elif isinstance(node, If) and not below and not fails:
+                spawn_steps(connection, claim, plan(child(place, 0)), MODELS, waits_for=1)
             elif isinstance(node, Cascade) and fails and len(below) < len(node.tiers):
                 spawn_steps(connection, claim, plan(child(place, len(below))), MODELS, waits_for=1)
             elif fails:

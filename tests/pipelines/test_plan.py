@@ -8,14 +8,15 @@ from typing import Any
 from celery import Celery, Signature, chord
 from hypothesis import given
 
-from mirepoix import Call, Chain, Ensemble
+from mirepoix import Call, Cascade, Chain, Ensemble, If, Map
 from mirepoix.paths import root
 from mirepoix.planned import PlannedStep
 from mirepoix.queues import CALL, GO_ON
 from mirepoix.spec import Pipeline
 from mirepoix.states import Lane
 from pipelines.canvas import WINDOW, Canvas
-from pipelines.plan import first_steps, plan
+from pipelines.plan import first_steps, plan, plan_items
+from pipelines.references import needs
 from tests.specs import MODELS, pipelines
 
 APP = Celery("test", set_as_current=False)
@@ -87,6 +88,56 @@ def test_what_flower_shows_of_a_task_is_job_path_and_model() -> None:
     (task,) = leaves(CANVAS.of(root(Call(model="a", prompt="a secret"))))
     assert task.options["argsrepr"] == "(01JOB $ a)"
     assert "secret" not in repr(dict(task))
+
+
+def test_steps_that_do_not_refer_to_each_other_begin_together_and_the_others_when_what_they_need_is_there() -> None:
+    spec = Chain(
+        steps=(
+            Call(name="facts", model="a"),
+            Call(name="tone", model="b", prompt="{{ input }}"),
+            Call(name="draft", model="a", prompt="{{ steps.facts }}"),
+            Call(name="text", model="b", prompt="{{ previous }} {{ steps['tone'] }}"),
+        )
+    )
+    assert [task.args[1] for task in leaves(CANVAS.of(root(spec)))] == ["facts", "tone"]
+    steps = {step.path: step for step in plan(root(spec))}
+    assert [steps[path].missing for path in ("$", "facts", "tone", "draft", "text")] == [4, 0, 0, 1, 2]
+    assert {path: step.feeds for path, step in steps.items() if step.feeds} == {
+        "facts": ("draft",),
+        "tone": ("text",),
+        "draft": ("text",),
+    }
+    assert {path for path, step in steps.items() if step.driven} == {"draft", "text"}
+
+
+def test_what_cannot_be_told_from_a_template_counts_as_needed() -> None:
+    spec = Chain(
+        steps=(
+            Call(name="one", model="a"),
+            Call(name="two", model="a", prompt="{{ input }}"),
+            Call(model="a", prompt="{% for name in steps %}{{ steps[name] }}{% endfor %}"),
+        )
+    )
+    assert needs(root(spec)) == [frozenset(), frozenset(), frozenset({0, 1})]
+
+
+def test_a_step_needs_what_anything_below_it_refers_to() -> None:
+    below = Cascade(tiers=(Call(model="a", prompt="{{ input }}"), Call(model="a", prompt="{{ steps.one }}")))
+    spec = Chain(steps=(Call(name="one", model="a"), Call(name="two", model="a", prompt="{{ input }}"), below))
+    assert needs(root(spec))[2] == {0}
+
+
+def test_after_a_step_that_may_be_passed_over_the_one_before_it_is_needed_too() -> None:
+    spec = Chain(steps=(Call(model="a"), If(when="previous", then=Call(model="a")), Call(model="a")))
+    assert needs(root(spec))[2] == {0, 1}
+
+
+def test_a_map_keeps_a_bounded_number_of_items_in_work() -> None:
+    place = root(Map(each=Call(model="a"), at_once=2))
+    steps = plan_items(place, 5)
+    assert [step.missing for step in steps] == [0, 0, 1, 1, 1]
+    assert [step.feeds for step in steps] == [("items.2",), ("items.3",), ("items.4",), (), ()]
+    assert [task.args[1] for task in leaves(CANVAS.fan(place, 2))] == ["$", "items.0", "items.1"]
 
 
 def test_an_ensemble_is_a_chord() -> None:

@@ -27,16 +27,16 @@ NEST = Chain(
 @pytest.mark.parametrize(
     ("path", "names", "previous"),
     [
-        ("first", {}, None),
-        ("both.members.0", {"first": "first"}, "first"),
-        ("both.members.1.inner", {"first": "first"}, "first"),
-        ("both.members.1.1", {"first": "first", "inner": "both.members.1.inner"}, "both.members.1.inner"),
-        ("each", {"first": "first", "both": "both"}, "both"),
-        ("each.items.3.part", {"first": "first", "both": "both"}, None),
-        ("last", {"first": "first", "both": "both", "each": "each"}, "each"),
+        ("first", {}, ()),
+        ("both.members.0", {"first": "first"}, ("first",)),
+        ("both.members.1.inner", {"first": "first"}, ("first",)),
+        ("both.members.1.1", {"first": "first", "inner": "both.members.1.inner"}, ("both.members.1.inner",)),
+        ("each", {"first": "first", "both": "both"}, ("both",)),
+        ("each.items.3.part", {"first": "first", "both": "both"}, ()),
+        ("last", {"first": "first", "both": "both", "each": "each"}, ("each",)),
     ],
 )
-def test_a_step_sees_what_came_before_it(path: str, names: dict[str, str], previous: str | None) -> None:
+def test_a_step_sees_what_came_before_it(path: str, names: dict[str, str], previous: tuple[str, ...]) -> None:
     scope = scope_of(find(NEST, path))
     assert scope.names == names
     assert scope.previous == previous
@@ -44,7 +44,7 @@ def test_a_step_sees_what_came_before_it(path: str, names: dict[str, str], previ
 
 def test_a_step_in_a_map_sees_its_own_item() -> None:
     scope = scope_of(find(NEST, "each.items.3.whole"))
-    assert (scope.item, scope.names["part"], scope.previous) == (3, "each.items.3.part", "each.items.3.part")
+    assert (scope.item, scope.names["part"], scope.previous) == (3, "each.items.3.part", ("each.items.3.part",))
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def test_errors_of_a_template_do_not_repeat_its_values() -> None:
 def test_a_pipeline_without_names_has_nothing_to_refer_to() -> None:
     spec: Pipeline = Call(model="a")
     scope = scope_of(find(spec, "$"))
-    assert (scope.names, scope.previous, scope.item) == ({}, None, None)
+    assert (scope.names, scope.previous, scope.item) == ({}, (), None)

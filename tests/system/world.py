@@ -50,8 +50,10 @@ class World:
     database: Database
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def run(self, *arguments: str, stdin: str = "", check: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run `mirepoix <arguments>` to its end; `check` is the exit code to insist on."""
+    def run(
+        self, *arguments: str, stdin: str = "", check: int | None = 0, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `mirepoix <arguments>` to its end, in `cwd` or its home; `check` is the exit code to insist on."""
         done = subprocess.run(
             [sys.executable, "-P", "-m", "cli", *arguments],
             env=self.environ,
@@ -60,7 +62,7 @@ class World:
             text=True,
             timeout=PATIENCE,
             check=False,
-            cwd=self.settings.home,
+            cwd=cwd or self.settings.home,
         )
         if check is not None:
             assert done.returncode == check, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -1,0 +1,1 @@
+"""The providers' official SDKs, unchanged, against the emulator over real sockets."""
