@@ -19,7 +19,6 @@ from mirepoix.ledger.tables import Attempt, Job, now
 from mirepoix.prices import Usage
 from mirepoix.states import ErrorKind
 
-
 KEPT = (None, ErrorKind.INVALID_OUTPUT)
 """Errors with which an answer is kept."""
 
@@ -42,8 +41,8 @@ class Asked:
 class Outcome:
     """How a request ended. `latency` is seconds; `usage` and `cost` are None when no answer with them came back.
 
-    An answer with an error is not kept, unless it is its schema that the answer breaks. `form` is as what its JSON stood
-    in it.
+    An answer with an error is not kept, unless it is its schema that the answer breaks. `form` is as what JSON
+    stood in it.
     """
 
     latency: float

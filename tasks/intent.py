@@ -20,19 +20,26 @@ from mirepoix.paths import find
 from mirepoix.prices import Usage, cost
 from mirepoix.spec import Call
 from mirepoix.states import ErrorKind
+from pipelines.streaming import speaks_for_the_job
+from tasks.cached import answer_from_cache
 from tasks.flights import Flight
 from tasks.follow import follow
 from tasks.house import House
 from tasks.limits import most_tokens
 from tasks.providers.base import Question
 from tasks.questions import build_question
+from tasks.wanted import Wanted, want
 
 FIRST_LOOK, LONGEST_LOOK = 0.1, 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A claimed call. `tokens` is what it may use at the most, `timeout` the seconds that an attempt may take."""
+    """A claimed call. `tokens` is what it may use at the most, `timeout` the seconds that an attempt may take.
+
+    `wanted` is what its answer must be like; one that the same request got within the last `ttl` seconds may serve.
+    `told`: whoever listens is told the answer while it comes.
+    """
 
     claim: Claim
     key: str
@@ -41,6 +48,9 @@ class Intent:
     tokens: int
     most_cost: Decimal
     timeout: float
+    wanted: Wanted
+    ttl: float | None = None
+    told: bool = False
     attempt_id: int = 0
 
 
@@ -52,6 +62,13 @@ class _Stopped:
     progress: Progress
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """The step was answered without asking anybody; what follows from it."""
+
+    progress: Progress
+
+
 class _NoRoomYet(Exception):
     """The budget may have room once the calls in flight have told what they cost; rolls the transaction back."""
 
@@ -59,11 +76,12 @@ class _NoRoomYet(Exception):
 def claim_call(house: House, flight: Flight, job_id: str, path: str) -> Intent | None:
     """Claim the step, build its request, set its cost aside and open its first attempt, in one transaction.
 
-    None when there is nothing to claim. Waits for the budget while other calls hold it reserved. Raises StepFailed when
-    the prompt cannot be built or the budget is spent, after writing that down, and GivenUp.
+    None when there is nothing to claim, or the ledger had the answer already. Waits for the budget while other calls
+    hold it reserved. Raises StepFailed when the prompt cannot be built or the budget is spent, after writing that down,
+    and GivenUp.
     """
 
-    def prepare(connection: Connection) -> Intent | _Stopped | None:
+    def prepare(connection: Connection) -> Intent | _Stopped | _Served | None:
         claim = claim_step(connection, job_id, path, house.worker_id)
         return None if claim is None else _prepare(house, connection, claim)
 
@@ -73,14 +91,23 @@ def claim_call(house: House, flight: Flight, job_id: str, path: str) -> Intent |
 def open_again(house: House, flight: Flight, intent: Intent) -> Intent | None:
     """Open the next attempt; None when the step is no longer ours. Waits and raises as `claim_call`."""
 
-    def prepare(connection: Connection) -> Intent | _Stopped | None:
+    def prepare(connection: Connection) -> Intent | _Stopped | _Served | None:
         return _open(house, connection, intent) if holds(connection, intent.claim) else None
 
     return _when_there_is_room(house, flight, prepare)
 
 
+def ask_again(house: House, flight: Flight, intent: Intent) -> Intent | None:
+    """Ask the same model anew, with what was wrong with its last answer. Otherwise as `open_again`."""
+
+    def prepare(connection: Connection) -> Intent | _Stopped | _Served | None:
+        return _prepare(house, connection, intent.claim) if holds(connection, intent.claim) else None
+
+    return _when_there_is_room(house, flight, prepare)
+
+
 def _when_there_is_room(
-    house: House, flight: Flight, prepare: Callable[[Connection], Intent | _Stopped | None]
+    house: House, flight: Flight, prepare: Callable[[Connection], Intent | _Stopped | _Served | None]
 ) -> Intent | None:
     wait = FIRST_LOOK
     while True:
@@ -94,10 +121,13 @@ def _when_there_is_room(
         if isinstance(outcome, _Stopped):
             follow(house, flight.job_id, outcome.progress)
             raise StepFailed(outcome.reason)
+        if isinstance(outcome, _Served):
+            follow(house, flight.job_id, outcome.progress)
+            return None
         return outcome
 
 
-def _prepare(house: House, connection: Connection, claim: Claim) -> Intent | _Stopped:
+def _prepare(house: House, connection: Connection, claim: Claim) -> Intent | _Stopped | _Served:
     try:
         intent = _build(house, connection, claim)
     except PipelineError as error:
@@ -112,8 +142,10 @@ def _build(house: House, connection: Connection, claim: Claim) -> Intent:
     model = house.config.models[key]
     provider = house.config.providers[model.provider]
     place = find(house.spec(connection, claim.job.version), claim.path)
-    question = build_question(connection, claim, place, model)
-    patience = place.node.timeout if isinstance(place.node, Call) and place.node.timeout else provider.timeout
+    node = place.node
+    if not isinstance(node, Call):
+        raise PipelineError(f"step {place.path!r} is no call.")
+    wanted, question = want(connection, claim, node, build_question(connection, claim, place, model))
     return Intent(
         claim=claim,
         key=key,
@@ -121,7 +153,10 @@ def _build(house: House, connection: Connection, claim: Claim) -> Intent:
         body=house.adapter(model.provider).body(question),
         tokens=most_tokens(question),
         most_cost=_most_cost(house, claim, model, question),
-        timeout=min(patience, provider.timeout),
+        timeout=min(node.timeout or provider.timeout, provider.timeout),
+        wanted=wanted,
+        ttl=node.cache.ttl if node.cache is not None else None,
+        told=claim.job.stream and speaks_for_the_job(place),
     )
 
 
@@ -134,8 +169,11 @@ def _most_cost(house: House, claim: Claim, model: Model, question: Question) -> 
     return cost(model, provider.api, usage, provider.prices_of)
 
 
-def _open(house: House, connection: Connection, intent: Intent) -> Intent | _Stopped:
+def _open(house: House, connection: Connection, intent: Intent) -> Intent | _Stopped | _Served:
     job = intent.claim.job
+    asked = Asked(intent.model.provider, intent.key, intent.model.name, intent.body, intent.most_cost)
+    if (progress := answer_from_cache(connection, intent, asked)) is not None:
+        return _Served(progress)
     try:
         room = reserve(connection, job, intent.most_cost, house.config.daily_cap(job.tenant))
     except BudgetExceeded as error:
@@ -143,5 +181,4 @@ def _open(house: House, connection: Connection, intent: Intent) -> Intent | _Sto
         return _Stopped(str(error), Progress(won=ended, job_ended=ended))
     if room is Room.LATER:
         raise _NoRoomYet
-    asked = Asked(intent.model.provider, intent.key, intent.model.name, intent.body, intent.most_cost)
     return replace(intent, attempt_id=open_attempt(connection, intent.claim, asked))

@@ -43,7 +43,7 @@ class Submission:
 
     `key`: the idempotency key; the same tenant and key give the same job. `task`: the kind of work, for routes by task.
     `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails. Of a tenant's jobs
-    that wait, those with the highest `priority` are served first. `stream`: tell who listens of the answer while it comes.
+    that wait, those with the highest `priority` are served first. `stream`: tell the answer while it comes.
     """
 
     input: JsonValue

@@ -165,7 +165,7 @@ def _calls(connection: Connection, job_id: str, steps: dict[str, Row[Any]]) -> d
     query = select(*Attempt.__table__.c, Attempt.cost.label("cost")).where(Attempt.job_id == job_id)
     query = query.order_by(Attempt.path, Attempt.epoch, Attempt.number)
     found: dict[str, list[CallView]] = defaultdict(list)
-    attempts_made: Sequence[Row[Any]] = connection.execute(query).all()
+    attempts_made: Sequence[Any] = connection.execute(query).all()
     sources = _sources(connection, attempts_made)
     for (path, provider, model), rows in groupby(attempts_made, lambda row: (row.path, row.provider, row.model)):
         attempts = tuple(_attempt_view(row, steps[path], sources) for row in rows)

@@ -38,8 +38,8 @@ class Endless(Exception):
 class Flaw:
     """One way in which a value does not fit.
 
-    `where` is a path into the value and `what` says what is wrong; both may quote the value. `rule` is the path into the
-    schema, which holds nothing of the value.
+    `where` is a path into the value and `what` says what is wrong; both may quote the value. `rule` is the path into
+    the schema, which holds nothing of the value.
     """
 
     where: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 
 from pipelines.answers.json_text import NotJson, parse_json_at
@@ -34,7 +35,7 @@ def embedded(text: str) -> list[object]:
 
     What stands inside an object or list that is broken is not looked at: half an answer's inner part is no answer.
     """
-    return list(_embedded(text))[-MOST_EMBEDDED:][::-1]
+    return list(deque(_embedded(text), MOST_EMBEDDED))[::-1]
 
 
 def _embedded(text: str) -> Iterator[object]:
