@@ -28,20 +28,6 @@ WORDS = [
     *("harbour", "quiet", "letter", "storm", "ledger", "winter"),
     *('"quoted"', "{brace}", "[list]", "naïve", "手紙", "O'Brien", "back\\slash"),
 ]
-    "harbour",
-    "quiet",
-    "letter",
-    "storm",
-    "ledger",
-    "winter",
-    '"quoted"',
-    "{brace}",
-    "[list]",
-    "naïve",
-    "手紙",
-    "O'Brien",
-    "back\\slash",
-]
 
 Json = dict[str, Any]
 Draw = random.Random

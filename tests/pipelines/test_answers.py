@@ -103,13 +103,13 @@ def test_hostile_answers_of_megabytes_take_seconds_at_the_most(text: str) -> Non
 
 
 def test_what_a_model_is_told_of_its_answer_is_bounded_and_clean() -> None:
-    answer = {"summary": "\x00\u202e" + "x" * 100_000, "sentiment": "\ud800", "\x1b[2J": 1}
+    answer: JsonValue = {"summary": "\x00\u202e" + "x" * 100_000, "sentiment": "\ud800", "\x1b[2J": 1}
     reading = read_answer(answer, SCHEMA)
     assert isinstance(reading, Unfit)
     told = explain_flaws(reading.flaws)
     assert "sentiment" in told
     assert len(told) <= 2_000
-    again = ask_anew(told, SCHEMA) + retold(answer)  # type: ignore[arg-type] # dict[str, str | int] is JSON
+    again = ask_anew(told, SCHEMA) + retold(answer)
     assert len(again) < 40_000
     assert not {"\x00", "\u202e", "\x1b", "\ud800"} & set(again)
     assert retold("") == "(an empty answer)"

@@ -1,4 +1,4 @@
-"""A provider of our own on a real socket: it speaks OpenAI's format and says what a test tells it to, piece by piece."""
+"""A provider of our own on a real socket: it speaks OpenAI's format, and says what a test wants."""
 
 from __future__ import annotations
 
