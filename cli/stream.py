@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 from cli import screen
@@ -11,9 +10,6 @@ from mirepoix.errors import JobFailed
 from mirepoix.pieces import Piece
 from mirepoix.states import JobState
 from mirepoix.views import JobView
-
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What could take over a terminal; a tab and a new line cannot."""
 
 
 def print_stream(handle: Handle, timeout: float | None, *, json: bool) -> JobView:
@@ -43,6 +39,5 @@ def _print_piece(piece: Piece, *, begun: bool) -> None:
         sys.stdout.write("\n")
         sys.stdout.flush()
         screen.err.print("the answer starts over", style="yellow")
-    text = CONTROLS.sub("\ufffd", piece.text).encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
-    sys.stdout.write(text)
+    sys.stdout.write(screen.harmless(piece.text))
     sys.stdout.flush()
