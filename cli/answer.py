@@ -1,4 +1,4 @@
-"""`submit` and `route`: put questions."""
+"""`submit`: put questions."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli import context, screen
+from cli.attach import with_files
 from cli.screen import Json
 from cli.stream import print_stream
-from mirepoix.client import Client, Handle, require_input
-from mirepoix.errors import InputError, NotFound
+from mirepoix.client import Client, Handle
+from mirepoix.errors import InputError
 from mirepoix.ledger.accept import Options, Submission
-from mirepoix.paths import Place, walk
-from mirepoix.spec import Pipeline, Route
 from mirepoix.states import JobState
 from mirepoix.strict import unknown
 from mirepoix.views import JobView
-from pipelines.outline import outline
-from pipelines.routers import choose_branch
-from pipelines.scope import scope_of
 
 T = TypeVar("T")
 FIELDS: dict[str, tuple[type, ...]] = {
@@ -40,9 +36,8 @@ FIELDS: dict[str, tuple[type, ...]] = {
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
-    for command in (submit, route):
-        app.command()(command)
+    """Register the command."""
+    app.command()(submit)
 
 
 def submit(
@@ -52,6 +47,9 @@ def submit(
     jsonl: Annotated[
         Path | None,
         typer.Option("--jsonl", help="Many jobs: a line each, a JSON text or {input, tenant?, key?, task?, …}."),
+    ] = None,
+    attach: Annotated[
+        list[Path] | None, typer.Option("--attach", help="Send this picture or document along; may be given again.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer.")] = False,
     stream: Annotated[bool, typer.Option("--stream", help="Wait, and print the answer while it comes.")] = False,
@@ -70,13 +68,13 @@ def submit(
     options = Options(tenant=tenant, key=key, task=task, stream=stream, **bounds)
     with context.client() as client:
         if jsonl is not None:
-            if text is not None or file is not None or key is not None or stream:
-                raise InputError("--jsonl holds the inputs; it goes with no TEXT, --file, --key or --stream.")
+            if text is not None or file is not None or key is not None or attach or stream:
+                raise InputError("--jsonl holds the inputs; it goes with no TEXT, --file, --attach, --key or --stream.")
             batches = client.submit_batches(pipeline, read_jsonl(jsonl, options))
             jobs = (handle for batch in batches for handle in batch)
             handles = list(_with_progress(jobs, "submitted", None, quiet=json))
         else:
-            given = _one_input(text, file)
+            given = with_files(_one_input(text, file), attach or [])
             handles = [client.submit(pipeline, given, wait_broker=wait_broker, **options)]
         _warn_unpublished(handles)
         if stream:
@@ -87,45 +85,6 @@ def submit(
             _print_accepted(handles, json=json)
             return
     raise typer.Exit(1 if failed else 0)
-
-
-def route(
-    pipeline: Annotated[str, typer.Argument(help="A pipeline of mirepoix.yaml.")],
-    text: Annotated[str, typer.Argument(help="The input.")],
-    task: Annotated[str | None, typer.Option(help="What kind of work it is, for routes by task.")] = None,
-    json: Json = False,
-) -> None:
-    """Say how the pipeline would route this input, and why; calls no model."""
-    require_input(text)
-    config = context.config(context.settings())
-    if pipeline not in config.pipelines:
-        raise NotFound(unknown(f"pipeline {pipeline!r}", pipeline, config.pipelines))
-    spec = config.pipelines[pipeline]
-    decisions = explain_routes(spec, text, task)
-    if json:
-        screen.print_json({"pipeline": pipeline, "compiles_to": outline(spec), "routes": decisions})
-        return
-    screen.out.print(f"{pipeline}: {outline(spec)}", markup=False)
-    for decision in decisions:
-        screen.print_table(["of the route", str(decision["path"])], [(k, screen.shown(v)) for k, v in decision.items()])
-
-
-def explain_routes(spec: Pipeline, text: str, task: str | None) -> list[dict[str, Any]]:
-    """What each route of `spec` that sees the job's input would choose; others wait for answers, and say so."""
-    return [
-        {"path": place.path, **_explain(place, place.node, text, task)}
-        for place in walk(spec)
-        if isinstance(place.node, Route)
-    ]
-
-
-def _explain(place: Place, node: Route, text: str, task: str | None) -> dict[str, Any]:
-    scope = scope_of(place)
-    if scope.previous or scope.items_of is not None:
-        before = scope.previous[0] if scope.previous else "of the map"
-        return {"choice": None, "reason": f"decided when step {before!r} has answered"}
-    index, decision = choose_branch(node, text, task)
-    return decision.model_dump() | {"then": outline(node.to[index].then)}
 
 
 def read_jsonl(path: Path, options: Options) -> Iterator[Submission]:

@@ -41,6 +41,7 @@ class Asked:
 class Outcome:
     """How a request ended. `latency` is seconds; `usage` and `cost` are None when no answer with them came back.
 
+    `logprob` is the mean log-probability of the answer's tokens, where the provider tells it.
     An answer with an error is not kept, unless it is its schema that the answer breaks. `form` is as what JSON
     stood in it.
     """
@@ -55,6 +56,7 @@ class Outcome:
     request_id: str | None = None
     usage: Usage | None = None
     cost: Decimal | None = None
+    logprob: float | None = None
 
 
 def open_attempt(connection: Connection, claim: Claim, asked: Asked) -> int:
@@ -99,6 +101,7 @@ def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> 
             error=printable(outcome.error) if outcome.error else None,
             finish_reason=printable(outcome.finish_reason, 40) if outcome.finish_reason else None,
             form=outcome.form,
+            logprob=outcome.logprob,
             request_id=printable(outcome.request_id, 200) if outcome.request_id else None,
             input_tokens=usage.input if usage else None,
             output_tokens=usage.output if usage else None,
@@ -117,6 +120,12 @@ def discard_attempt(connection: Connection, attempt_id: int) -> None:
     """Strike out a request that was never sent."""
     _settle(connection, attempt_id, Outcome(latency=0, cost=NOTHING))
     connection.execute(delete(Attempt).where(Attempt.id == attempt_id))
+
+
+def models_asked(connection: Connection, claim: Claim) -> set[str]:
+    """The models that this step has asked already; none of them gave the answer that it still needs."""
+    query = select(Attempt.model).where(Attempt.job_id == claim.job_id, Attempt.path == claim.path)
+    return set(connection.scalars(query.where(Attempt.finished_at.is_not(None))).all())
 
 
 def close_lost_attempts(connection: Connection, claims: Iterable[tuple[str, str, int]]) -> None:

@@ -60,6 +60,7 @@ def record_cached(connection: Connection, claim: Claim, asked: Asked, earlier: E
         "prompt_hash": row.prompt_hash,
         "answer_hash": row.answer_hash,
         "finish_reason": row.finish_reason,
+        "logprob": row.logprob,
         "form": form,
         "cached_from": row.id,
         "reserved": NOTHING,

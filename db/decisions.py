@@ -12,14 +12,14 @@ from db.answers import printable
 from db.steps import Claim
 from mirepoix.ledger import tables
 from mirepoix.ledger.contents import load
-from mirepoix.ledger.tables import Attempt, Step, now
+from mirepoix.ledger.tables import Attempt, Job, Step, now
 from mirepoix.states import StepState
 from mirepoix.views import Decision
 
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """How a step right below a deciding one ended. `finish_reason` is that of its last answer, for calls."""
+    """How a step right below a deciding one ended. `finish_reason` and `logprob` are its last answer's, for calls."""
 
     path: str
     position: int
@@ -27,6 +27,7 @@ class Below:
     output: JsonValue
     error: str | None
     finish_reason: str | None
+    logprob: float | None = None
 
 
 def record_decision(connection: Connection, claim: Claim, decision: Decision) -> None:
@@ -52,9 +53,10 @@ def read_below(connection: Connection, job_id: str, path: str) -> list[Below]:
         .where(Attempt.job_id == job_id, Attempt.error_kind.is_(None))
         .group_by(Attempt.path)
     )
-    reasons = dict(connection.execute(select(Attempt.path, Attempt.finish_reason).where(Attempt.id.in_(last))).all())
-    query = select(*Step.__table__.c).where(Step.job_id == job_id, Step.parent == path).order_by(Step.position)
-    steps = connection.execute(query).all()
+    query = select(Attempt.path, Attempt.finish_reason, Attempt.logprob).where(Attempt.id.in_(last))
+    answers = {row.path: row for row in connection.execute(query)}
+    children = select(*Step.__table__.c).where(Step.job_id == job_id, Step.parent == path).order_by(Step.position)
+    steps = connection.execute(children).all()
     texts = load(connection, [step.output_hash for step in steps])
     return [
         Below(
@@ -63,10 +65,17 @@ def read_below(connection: Connection, job_id: str, path: str) -> list[Below]:
             state=StepState(step.state),
             output=None if step.output_hash is None else texts[step.output_hash],
             error=step.error,
-            finish_reason=reasons.get(step.path),
+            finish_reason=answers[step.path].finish_reason if step.path in answers else None,
+            logprob=answers[step.path].logprob if step.path in answers else None,
         )
         for step in steps
     ]
+
+
+def read_input(connection: Connection, job_id: str) -> JsonValue:
+    """What the job was submitted with."""
+    hash_ = connection.execute(select(Job.input_hash).where(Job.id == job_id)).scalar_one()
+    return load(connection, [hash_])[hash_]
 
 
 def read_outputs(connection: Connection, job_id: str, paths: Iterable[str]) -> dict[str, JsonValue]:

@@ -7,7 +7,7 @@ words (`extract`), and say the same thing whenever the same things are asked in 
 seed (`draws`). Every call is on the `bill`, which is apart from what Mirepoix itself records, so the two can
 be compared. What goes wrong with real providers goes wrong here on demand (`faults`, `limits`, `scenario`).
 
-A wire format is one file (`openai`, `anthropic`) between its bytes and what all formats have in common
+A wire format is one file (`openai`, `anthropic`, `gemini`) between its bytes and what all formats have in common
 (`wire`); one `endpoint` serves them all.
 """
 

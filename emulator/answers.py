@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from hashlib import blake2b
 
 from emulator.draws import generator
 from emulator.extract import most_central, statements
+from emulator.judging import answer_to_judge, score_answer
 from emulator.profiles import ModelProfile
 from emulator.questions import Found, Question, QuestionBank
 from emulator.skill import Outcome, stated_confidence, try_question
@@ -17,6 +19,7 @@ from emulator.wire import Ask
 
 SENTENCES = 3
 UNKNOWN_CONFIDENCE = 0.2
+EVEN = 0.5
 _QUOTED = 80
 _CLASSIFY = re.compile(r"\bclassif|\btask types?\b|\btype of task\b|\bcategor", re.IGNORECASE)
 _OPTIONS = re.compile(r"(?:one of|categories|types?|options)[^:\n]*:([^\n]+)", re.IGNORECASE)
@@ -25,13 +28,17 @@ _BULLETS = re.compile(r"key points|bullet", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer in words to what was `asked`; `sentences` are there to fill longer fields with."""
+    """An answer in words to what was `asked`; `sentences` are there to fill longer fields with.
+
+    `outcome` is how the model really did; None where there was nothing to get right or wrong.
+    """
 
     text: str
     asked: str
     confidence: float
     sentences: tuple[str, ...] = ()
     states_confidence: bool = False
+    outcome: Outcome | None = None
 
     @property
     def in_full(self) -> str:
@@ -52,6 +59,9 @@ class Answerer:
         users = [message.text for message in ask.messages if message.role == "user"]
         system = "\n".join(message.text for message in ask.messages if message.role == "system")
         found = next((found for text in reversed(users) if (found := self.bank.find(text))), None)
+        judged = answer_to_judge(users[-1], f"{system}\n{users[-1]}") if users else None
+        if judged is not None:
+            return self._judge(judged, found, profile, draws)
         if found is None:
             return self._answer_unknown(users[-1] if users else "", system, profile, draws)
         return self._answer_known(found, system, profile, draws)
@@ -67,7 +77,19 @@ class Answerer:
             confidence=stated_confidence(profile, outcome, draws),
             sentences=tuple(most_central(statements(found.around), SENTENCES)),
             states_confidence=_asks_for_confidence(instruction),
+            outcome=outcome,
         )
+
+    def _judge(self, judged: str, found: Found | None, profile: ModelProfile, draws: random.Random) -> Answer:
+        """A score for another's answer; to a question that nobody knows, as sure as of any text."""
+        if found is None:
+            score = stated_confidence(profile, self._try_text(judged, profile, draws), draws)
+        else:
+            question, shared = found.question, generator(self.seed, "question", found.question.id)
+            outcome = try_question(profile, question.difficulty, shared=shared, own=draws, rho=self.rho)
+            score = score_answer(profile, outcome, judged, (question.answer, *question.accept), draws)
+        reason = "It says what I would have said." if score >= EVEN else "I would have said something else."
+        return Answer(text=json.dumps({"score": round(score, 2), "reason": reason}), asked=judged, confidence=score)
 
     def _wrong_answer(self, question: Question, shared: random.Random, draws: random.Random) -> str:
         """With probability rho the one that tempts all models, else any, so that votes can agree on one."""
@@ -82,19 +104,20 @@ class Answerer:
         found = statements(prompt)
         option = _choose_option(instruction, prompt, None)
         is_text = option is not None or len(found) >= SENTENCES
+        outcome = self._try_text(prompt, profile, draws) if is_text else None
         return Answer(
             text=option or _summary(found, instruction) or _not_known(prompt),
             asked=prompt,
-            confidence=self._confidence_in_text(prompt, profile, draws) if is_text else UNKNOWN_CONFIDENCE,
+            confidence=UNKNOWN_CONFIDENCE if outcome is None else stated_confidence(profile, outcome, draws),
             sentences=tuple(most_central(found, SENTENCES)),
             states_confidence=_asks_for_confidence(instruction),
+            outcome=outcome,
         )
 
-    def _confidence_in_text(self, text: str, profile: ModelProfile, draws: random.Random) -> float:
+    def _try_text(self, text: str, profile: ModelProfile, draws: random.Random) -> Outcome:
         """As if the text were a question of middling difficulty."""
         shared = generator(self.seed, "text", blake2b(text.encode(), digest_size=16).hexdigest())
-        outcome: Outcome = try_question(profile, 0.0, shared=shared, own=draws, rho=self.rho)
-        return stated_confidence(profile, outcome, draws)
+        return try_question(profile, 0.0, shared=shared, own=draws, rho=self.rho)
 
 
 def _asks_for_confidence(instruction: str) -> bool:

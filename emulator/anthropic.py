@@ -4,8 +4,8 @@ SDK's types and recorded traffic show it."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from emulator.anthropic_answer import events, message
 from emulator.anthropic_errors import AnthropicErrors
 from emulator.anthropic_request import (
     VERSIONS,
@@ -19,13 +19,11 @@ from emulator.content import text_of
 from emulator.ids import new_id
 from emulator.limits import Level
 from emulator.profiles import WireApi
-from emulator.tokens import Ending
+from emulator.tools import named_tool
 from emulator.waits import rfc3339
-from emulator.wire import ApiError, Ask, Json, JsonWish, Message, Reply
+from emulator.wire import ApiError, Ask, Event, Json, JsonWish, Message, Reply, Streamed
 
 ORGANIZATION = "00000000-0000-4000-8000-000000000000"
-
-_STOP_REASONS = {Ending.DONE: "end_turn", Ending.STOP_SEQUENCE: "stop_sequence", Ending.LENGTH: "max_tokens"}
 
 
 class AnthropicMessages(AnthropicErrors):
@@ -33,6 +31,7 @@ class AnthropicMessages(AnthropicErrors):
 
     api: WireApi = "anthropic"
     content_key = "content"
+    usage_key = "usage"
 
     def key(self, headers: Mapping[str, str]) -> str | None:
         """`x-api-key`, which wins, or what follows `Bearer` in the Authorization header."""
@@ -48,8 +47,6 @@ class AnthropicMessages(AnthropicErrors):
         if version not in VERSIONS:
             raise invalid(f'anthropic-version: "{version}" is not a valid version')
         request = read_messages_request(body, version)
-        if request.stream:
-            raise invalid("stream: true is not emulated")
         if request.thinking and request.thinking.get("type") == "enabled":
             raise invalid("thinking.type: enabled is not emulated")
         return Ask(
@@ -57,33 +54,21 @@ class AnthropicMessages(AnthropicErrors):
             messages=_messages(request),
             max_tokens=request.max_tokens,
             stop_sequences=tuple(request.stop_sequences or ()),
-            json_wish=_json_wish(request),
+            json_wish=_tool_wish(request) or _json_wish(request),
+            streams=bool(request.stream),
         )
 
     def write(self, ask: Ask, reply: Reply) -> Json:
-        """A `message` object; a forced tool that was cut short has an empty input."""
-        stop_reason = _STOP_REASONS[reply.ended.ending]
-        content: dict[str, Any] = {"type": "text", "text": reply.ended.text}
-        if ask.json_wish is not None and ask.json_wish.tool is not None:
-            tool_input = {} if reply.instance is None else reply.instance
-            content = {
-                "type": "tool_use",
-                "id": new_id("toolu_01", 22),
-                "name": ask.json_wish.tool,
-                "input": tool_input,
-            }
-            stop_reason = stop_reason if reply.ended.ending is Ending.LENGTH else "tool_use"
-        return {
-            "id": new_id("msg_01", 22),
-            "type": "message",
-            "role": "assistant",
-            "model": ask.model,
-            "content": [content],
-            "stop_reason": stop_reason,
-            "stop_sequence": reply.ended.stop_sequence,
-            "stop_details": None,
-            "usage": _usage(reply),
-        }
+        """A `message` object."""
+        return message(ask, reply)
+
+    def stream(self, ask: Ask, reply: Reply) -> Streamed:
+        """Events from `message_start` to `message_stop`."""
+        return events(ask, reply)
+
+    def error_event(self, error: ApiError, request_id: str) -> Event:
+        """An event called `error`."""
+        return Event(self.write_error(error, request_id), "error")
 
     def write_error(self, error: ApiError, request_id: str) -> Json:
         """The error object, with the id that the header tells too."""
@@ -117,12 +102,28 @@ def _messages(request: MessagesRequest) -> tuple[Message, ...]:
     return (*system, *(Message(message.role, text_of(message.content)) for message in request.messages))
 
 
-def _json_wish(request: MessagesRequest) -> JsonWish | None:
-    choice = request.tool_choice
+def _tool_wish(request: MessagesRequest) -> JsonWish | None:
+    """The call of a tool: the one that must be called, or the one that the user's last message names."""
+    tools, choice = request.tools or [], request.tool_choice
+    wanted = _named(request) if choice is None or choice.type in ("auto", "any") else None
     if choice is not None and choice.type in ("tool", "any"):
-        tool = _chosen_tool(request.tools or [], choice.name if choice.type == "tool" else None)
-        name = f"tools.{(request.tools or []).index(tool)}.input_schema"
-        return JsonWish(tool.input_schema, name=name, tool=tool.name)
+        tool = _chosen_tool(tools, choice.name if choice.type == "tool" else wanted)
+    elif wanted is not None:
+        tool = _chosen_tool(tools, wanted)
+    else:
+        return None
+    return JsonWish(tool.input_schema, name=f"tools.{tools.index(tool)}.input_schema", tool=tool.name)
+
+
+def _named(request: MessagesRequest) -> str | None:
+    last = request.messages[-1]
+    is_result = isinstance(last.content, list) and any(part.type == "tool_result" for part in last.content)
+    if last.role != "user" or is_result:
+        return None
+    return named_tool((tool.name for tool in request.tools or () if tool.input_schema), text_of(last.content))
+
+
+def _json_wish(request: MessagesRequest) -> JsonWish | None:
     if request.output_config is None or request.output_config.format is None:
         return None
     schema, name = request.output_config.format.schema_, "output_config.format.schema"
@@ -139,16 +140,3 @@ def _chosen_tool(tools: list[Tool], name: str | None) -> Tool:
     if chosen.input_schema is None:
         raise invalid(f"tool_choice: the tool {chosen.name!r} of the server itself is not emulated")
     return chosen
-
-
-def _usage(reply: Reply) -> dict[str, Any]:
-    return {
-        "input_tokens": reply.input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-        "output_tokens": reply.output_tokens,
-        "output_tokens_details": {"thinking_tokens": 0},
-        "service_tier": "standard",
-        "inference_geo": "not_available",
-    }

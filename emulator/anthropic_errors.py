@@ -84,3 +84,7 @@ class AnthropicErrors:
     def wait_headers(self, seconds: float, *, as_date: bool = False) -> dict[str, str]:
         """Come back in `seconds`, in whole ones, or at a date."""
         return {RETRY_AFTER: http_date(seconds) if as_date else whole_seconds(seconds)}
+
+    def postpone(self, error: ApiError, seconds: float, *, as_date: bool = False) -> None:
+        """Let `error` ask the client to come back in `seconds`."""
+        error.headers |= self.wait_headers(seconds, as_date=as_date)

@@ -19,6 +19,8 @@ from emulator.control import Control
 from emulator.draws import Attempts
 from emulator.endpoint import Emulator, Endpoint, check_key
 from emulator.faults import Faults
+from emulator.gemini import GeminiContent
+from emulator.gemini_pages import GeminiPages, is_for_gemini, read_address
 from emulator.limits import RateLimiter
 from emulator.openai import OpenAIChat, list_models
 from emulator.questions import load_questions
@@ -39,7 +41,7 @@ def create_app(settings: EmulatorSettings) -> Starlette:
         Faults(scenario.faults, settings.seed),
         RateLimiter(scenario.rate_limits),
     )
-    control = Control(emulator)
+    control, gemini = Control(emulator), GeminiPages(emulator)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -50,7 +52,8 @@ def create_app(settings: EmulatorSettings) -> Starlette:
         routes=[
             Route("/v1/chat/completions", Endpoint(OpenAIChat(), emulator).respond, methods=["POST"]),
             Route("/v1/messages", Endpoint(AnthropicMessages(), emulator).respond, methods=["POST"]),
-            Route("/v1/models", _Models(settings).respond),
+            Route("/v1/models", _Models(settings, gemini).respond),
+            *gemini.routes(),
             Route("/__emu/faults", control.faults, methods=["GET", "POST", "DELETE"]),
             Route("/_bill", control.bill),
             Route("/_health", control.health),
@@ -61,12 +64,15 @@ def create_app(settings: EmulatorSettings) -> Starlette:
 
 
 class _Models:
-    """OpenAI's list of models."""
+    """OpenAI's list of models, or Gemini's: both stand at `/v1/models`, and the key tells which is meant."""
 
-    def __init__(self, settings: EmulatorSettings) -> None:
+    def __init__(self, settings: EmulatorSettings, gemini: GeminiPages) -> None:
         self._settings = settings
+        self._gemini = gemini
 
     async def respond(self, request: Request) -> Response:
+        if is_for_gemini(request):
+            return await self._gemini.models(request)
         wire, settings = OpenAIChat(), self._settings
         try:
             check_key(wire, wire.key(request.headers), settings)
@@ -80,6 +86,8 @@ async def _unknown_url(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path
     wire: Wire = AnthropicMessages() if path.startswith("/v1/messages") else OpenAIChat()
+    if is_for_gemini(request):
+        wire = GeminiContent(read_address(request))
     return _refuse(wire, wire.unknown_url(error.status_code, request.method, path))
 
 

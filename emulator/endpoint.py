@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from emulator.answers import Answerer
 from emulator.bill import Bill, Entry, usd
+from emulator.bodies import decode, receive, sha256
 from emulator.bounds import UnusableSchema
-from emulator.broken import break_answer
+from emulator.broken import break_answer, course_of_body
 from emulator.draws import Attempts, generator
 from emulator.faults import Fault, FaultKind, Faults
-from emulator.latency import draw_latency
-from emulator.limits import Admission, RateLimiter
+from emulator.flow import Flow
+from emulator.latency import Latency, draw_latency
+from emulator.limits import INPUT_ONLY, Admission, RateLimiter
+from emulator.odd_replies import twist
 from emulator.profiles import ModelProfile
 from emulator.replies import make_reply
 from emulator.settings import EmulatorSettings
-from emulator.tokens import count_prompt_tokens
+from emulator.sse import HEADERS as SSE_HEADERS
+from emulator.streams import Pace, course_of_stream
 from emulator.wire import ApiError, Ask, Json, Reply, Wire
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
 CLIENT_GONE = "client_gone"
 TAG_HEADER = "x-client-request-id"
+LONG = frozenset({FaultKind.HUGE_BODY, FaultKind.ENDLESS_STREAM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,16 @@ class Emulator:
     limiter: RateLimiter
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What a model made of a request."""
+
+    ask: Ask
+    profile: ModelProfile
+    reply: Reply
+    latency: Latency
+
+
 @dataclass(slots=True)
 class _Call:
     """One request on its way through: its row on the bill, which tells more and more, and what befalls it."""
@@ -53,22 +66,34 @@ class _Call:
     entry: Entry
     admission: Admission | None = None
     fault: Fault | None = None
+    answered: _Answered | None = None
 
     def note(self, **columns: Any) -> None:
         """Write these columns of the row."""
         self.entry = replace(self.entry, **columns)
 
+    @property
+    def kind(self) -> FaultKind | None:
+        """The kind of the fault that struck."""
+        return None if self.fault is None else self.fault.kind
+
+    @property
+    def late(self) -> float:
+        """Seconds that the answer comes later because of a fault."""
+        return self.fault.seconds or 0 if self.fault is not None and self.kind is FaultKind.SLOW else 0.0
+
 
 class Endpoint:
-    """Answers the model calls of one wire format."""
+    """Answers the model calls of one wire format; `beside` is what an address says of them, as members of the body."""
 
-    def __init__(self, wire: Wire, emulator: Emulator) -> None:
+    def __init__(self, wire: Wire, emulator: Emulator, beside: Mapping[str, Json] | None = None) -> None:
         self._wire = wire
         self._emulator = emulator
+        self._beside = beside or {}
         self._is_limited = emulator.limiter.limit(wire.api) is not None
 
     async def respond(self, request: Request) -> Response:
-        """Answer a call; whatever comes of it, its row is on the bill before the answer leaves.
+        """Answer a call; whatever comes of it, its row is on the bill before the last of the answer leaves.
 
         A client that goes away while the model works is billed all the same: it cannot know whether it will
         be, and this is the worse case.
@@ -76,50 +101,89 @@ class Endpoint:
         started = time.monotonic()
         key = self._wire.key(request.headers)
         call = _Call(request, key, self._open_entry(request, key))
-        answer: Json = None
         error: ApiError | None = None
         try:
-            answer = await self._answer(call)
+            await self._answer(call)
         except ApiError as refusal:
             error = refusal
             call.note(outcome=refusal.outcome if call.fault is None else call.fault.outcome)
         except ClientDisconnect:
             call.note(outcome=CLIENT_GONE)
-        finally:
-            if call.admission is not None:
-                call.admission.release()
-        await self._emulator.bill.record(call.entry)
-        headers = self._wire.headers(call.entry.request_id, time.monotonic() - started)
-        if call.admission is not None:
-            headers |= self._wire.rate_headers(call.admission.levels())
+        answered = call.answered
+        if error is None and answered is not None and _flows(call, answered):
+            return self._flow(call, answered, started)
+        await self._close(call)
+        headers = self._headers(call, time.monotonic() - started)
         if error is not None:
             body = self._wire.write_error(error, call.entry.request_id)
             return JSONResponse(body, status_code=error.status, headers=headers | error.headers)
+        answer = None if answered is None else self._wire.write(answered.ask, answered.reply)
         if call.fault is not None:
-            return break_answer(call.fault.kind, answer, self._wire, headers)
+            return break_answer(call.fault, answer, self._wire, headers)
         return JSONResponse(answer, headers=headers)
 
-    async def _answer(self, call: _Call) -> Json:
-        """The body of a 200; None where no model sees the request. Raises ApiError and ClientDisconnect."""
-        body, canonical = self._decode(await self._receive(call.request), call)
+    def _flow(self, call: _Call, answered: _Answered, started: float) -> Response:
+        """The answer bit by bit: a stream, or one too long to be held as a whole."""
+
+        async def close(gone: bool, parts: int) -> None:
+            if call.kind is FaultKind.ENDLESS_STREAM:
+                sent = replace(answered.reply, output_tokens=parts)
+                call.note(**_charge(answered.profile, sent, answered.latency))
+            if gone:
+                call.note(outcome=CLIENT_GONE)
+            await self._close(call)
+
+        scale = self._emulator.settings.time_scale
+        headers = self._headers(call, time.monotonic() - started + answered.latency.first * scale)
+        if not answered.ask.streams and call.fault is not None:
+            answer = self._wire.write(answered.ask, answered.reply)
+            return Flow(course_of_body(call.fault, answer), close, headers=headers, media_type="application/json")
+        pace = Pace(answered.latency, scale, call.late)
+        course = course_of_stream(self._wire, answered.ask, answered.reply, pace, call.fault)
+        return Flow(course, close, headers=headers | SSE_HEADERS, media_type=course.media_type)
+
+    async def _close(self, call: _Call) -> None:
+        """Let others in, and put the row on the bill."""
+        if call.admission is not None:
+            call.admission.release()
+        await self._emulator.bill.record(call.entry)
+
+    def _headers(self, call: _Call, seconds: float) -> dict[str, str]:
+        headers = self._wire.headers(call.entry.request_id, seconds)
+        if call.admission is not None:
+            headers |= self._wire.rate_headers(call.admission.levels())
+        if call.fault is not None and call.kind is FaultKind.RETRY_AFTER_ON_200:
+            headers |= self._wire.wait_headers(call.fault.retry_after or 0)
+        return headers
+
+    async def _answer(self, call: _Call) -> None:
+        """Let the model work, unless a fault spares it. Raises ApiError and ClientDisconnect."""
+        body, canonical, prompt_hash = decode(await receive(call.request, self._wire), self._wire, self._beside)
+        call.note(prompt_hash=prompt_hash, attempt=self._emulator.attempts.count(call.key or "", prompt_hash))
         ask, profile = self._read(body, call)
         call.note(model=profile.name)
         if self._is_limited:
             self._admit(call, ask)
-        if self._emulator.faults and (fault := self._emulator.faults.strike(call.entry, canonical)):
-            call.fault = fault
-            call.note(outcome=fault.outcome)
-            if fault.kind.spares_the_model:
-                return await self._suffer(fault, call)
-        reply, latency = self._reply(ask, profile, call.entry)
+        if self._emulator.faults and self._is_struck(call, ask, canonical):
+            return await self._suffer(call)
+        call.answered = answered = self._reply(ask, profile, call)
+        reply, latency = answered.reply, answered.latency
         call.note(**_charge(profile, reply, latency))
         if call.admission is not None:
-            call.admission.settle(reply.input_tokens + reply.output_tokens)
-        answer = self._wire.write(ask, reply)
-        late = call.fault.seconds or 0 if call.fault is not None else 0
-        if not await _client_waits(call.request, latency * self._emulator.settings.time_scale + late):
+            call.admission.settle(reply.input_tokens + reply.paid_tokens)
+        if ask.streams and call.kind is not FaultKind.BILLED_THEN_DROP:
+            return None
+        if not await _client_waits(call.request, latency.total * self._emulator.settings.time_scale + call.late):
             call.note(outcome=CLIENT_GONE)
-        return answer
+        return None
+
+    def _is_struck(self, call: _Call, ask: Ask, canonical: str) -> bool:
+        """Whether a fault strikes that spares the model; one that does not is noted for later."""
+        call.fault = self._emulator.faults.strike(call.entry, canonical, streams=ask.streams)
+        if call.fault is None:
+            return False
+        call.note(outcome=call.fault.outcome)
+        return call.fault.kind.spares_the_model
 
     def _open_entry(self, request: Request, key: str | None) -> Entry:
         return Entry(
@@ -127,31 +191,8 @@ class Endpoint:
             api=self._wire.api,
             request_id=self._wire.request_id(),
             tag=request.headers.get(TAG_HEADER),
-            key_hash=_sha256(key.encode())[:16] if key else "",
+            key_hash=sha256(key.encode())[:16] if key else "",
         )
-
-    async def _receive(self, request: Request) -> bytes:
-        declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-            raise self._wire.too_large(MAX_BODY_BYTES)
-        chunks, size = [], 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise self._wire.too_large(MAX_BODY_BYTES)
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _decode(self, raw: bytes, call: _Call) -> tuple[Json, str]:
-        """The body and its canonical form (sorted keys, no white space), whose hash is noted."""
-        try:
-            body = json.loads(raw, parse_constant=_refuse_constant)
-            canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-            prompt_hash = _sha256(canonical.encode())
-        except (ValueError, RecursionError) as error:
-            raise self._wire.not_json(str(error)) from error
-        call.note(prompt_hash=prompt_hash, attempt=self._emulator.attempts.count(call.key or "", prompt_hash))
-        return body, canonical
 
     def _read(self, body: Json, call: _Call) -> tuple[Ask, ModelProfile]:
         check_key(self._wire, call.key, self._emulator.settings)
@@ -163,25 +204,26 @@ class Endpoint:
 
     def _admit(self, call: _Call, ask: Ask) -> None:
         """Let the request in with its prompt and all that it may answer; raises ApiError beyond a limit."""
-        tokens = count_prompt_tokens(message.text for message in ask.messages) + (ask.max_tokens or 0)
+        tokens = ask.prompt_tokens + (0 if self._wire.api in INPUT_ONLY else ask.max_tokens or 0)
         call.admission = self._emulator.limiter.admit(self._wire.api, call.key or "", ask.model, tokens)
         if call.admission.excess is not None:
             raise self._wire.over_limit(call.admission.excess, ask.model)
 
-    async def _suffer(self, fault: Fault, call: _Call) -> None:
+    async def _suffer(self, call: _Call) -> None:
         """Let a fault strike that no model comes to know of; raises ApiError where the provider has words for it."""
+        fault = call.fault
+        assert fault is not None
         if fault.kind is FaultKind.QUOTA:
             raise self._wire.out_of_money()
         if fault.status is not None:
             error = self._wire.failure(fault.status, call.entry.model)
             if fault.retry_after is not None:
-                as_date = fault.retry_after_form == "date"
-                error.headers |= self._wire.wait_headers(fault.retry_after, as_date=as_date)
+                self._wire.postpone(error, fault.retry_after, as_date=fault.retry_after_form == "date")
             raise error
         await _client_waits(call.request, fault.seconds or 0)
 
-    def _reply(self, ask: Ask, profile: ModelProfile, entry: Entry) -> tuple[Reply, float]:
-        settings = self._emulator.settings
+    def _reply(self, ask: Ask, profile: ModelProfile, call: _Call) -> _Answered:
+        settings, entry = self._emulator.settings, call.entry
         attempt = 0 if profile.steady else entry.attempt
         draws = generator(settings.seed, "request", entry.api, profile.name, entry.prompt_hash, attempt)
         try:
@@ -189,7 +231,9 @@ class Endpoint:
         except UnusableSchema as error:
             name = ask.json_wish.name if ask.json_wish else ""
             raise self._wire.bad_schema(name, str(error)) from error
-        return reply, draw_latency(profile, reply.output_tokens, draws, settings.scenario.latency)
+        latency = draw_latency(profile, reply.output_tokens, draws, settings.scenario.latency)
+        said = reply if call.fault is None else twist(call.fault, ask, reply)
+        return _Answered(ask, profile, said, latency.after(reply.thought_tokens))
 
 
 def check_key(wire: Wire, key: str | None, settings: EmulatorSettings) -> None:
@@ -200,14 +244,18 @@ def check_key(wire: Wire, key: str | None, settings: EmulatorSettings) -> None:
         raise wire.wrong_key(key)
 
 
-def _charge(profile: ModelProfile, reply: Reply, latency: float) -> dict[str, Any]:
+def _flows(call: _Call, answered: _Answered) -> bool:
+    return call.kind in LONG or (answered.ask.streams and call.kind is not FaultKind.BILLED_THEN_DROP)
+
+
+def _charge(profile: ModelProfile, reply: Reply, latency: Latency) -> dict[str, Any]:
     """The columns of the bill that tell what the reply cost."""
     return {
         "input_tokens": reply.input_tokens,
-        "output_tokens": reply.output_tokens,
-        "cost_usd": usd(profile.cost(reply.input_tokens, reply.output_tokens)),
+        "output_tokens": reply.paid_tokens,
+        "cost_usd": usd(profile.cost(reply.input_tokens, reply.paid_tokens)),
         "billed": True,
-        "latency": latency,
+        "latency": latency.total,
     }
 
 
@@ -222,11 +270,3 @@ async def _client_waits(request: Request, seconds: float) -> bool:
     except TimeoutError:
         return True
     return False
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")

@@ -46,15 +46,71 @@ class FaultKind(StrEnum):
     """The connection is reset in the middle of the answer; billed."""
     BILLED_THEN_DROP = "billed_then_drop"
     """The work is done and billed, then the connection is reset with nothing sent."""
+    WRONG_USAGE = "wrong_usage"
+    """The tokens are counted in a text and in a negative number; billed as they are."""
+    ERROR_IN_200 = "error_in_200"
+    """Status 200, but the body or the first event is an error, as OpenRouter's when a model fails at work; billed."""
+    RETRY_AFTER_ON_200 = "retry_after_on_200"
+    """A good answer whose headers ask the client to come back in `retry_after` seconds; billed."""
+
+    SCHEMA_VIOLATION = "schema_violation"
+    """JSON that the schema asked for does not allow; billed."""
+    FENCED_JSON = "fenced_json"
+    """The answer stands within a Markdown fence; billed."""
+    LENGTH = "length"
+    """Half of the answer, cut because it is too long; billed for that half."""
+    REFUSAL = "refusal"
+    """The model declines; billed for what it says."""
+    SAFETY_BLOCK = "safety_block"
+    """The provider's filter takes the answer away; billed for the prompt."""
+    TEXT = "text"
+    """The model says `text`, to the letter; billed."""
+    DEEP_JSON = "deep_json"
+    """The model says JSON nested 100,000 deep; billed."""
+    DEEP_BODY = "deep_body"
+    """The answer itself, or an event, has a member nested as deep; billed."""
+    INVALID_UTF8 = "invalid_utf8"
+    """The text ends in bytes that are no UTF-8; billed."""
+    HUGE_BODY = "huge_body"
+    """The text is `size` bytes long (100 MB), made while it is sent; billed."""
+    ENDLESS_STREAM = "endless_stream"
+    """The text does not end before the client goes away; billed for what was sent."""
+
+    STREAM_CUT = "stream_cut"
+    """The stream ends as if it were complete, without the events that say so; billed."""
+    STREAM_DROP = "stream_drop"
+    """The connection is reset in the middle of the stream; billed."""
+    STREAM_STALL = "stream_stall"
+    """Nothing comes for `seconds` in the middle of the stream, then the rest; billed."""
+    STREAM_ERROR_EVENT = "stream_error_event"
+    """An error comes in the middle of the stream and ends it; billed."""
 
     @property
     def spares_the_model(self) -> bool:
         """Whether no model sees the request, so that nothing is billed."""
         return self in _BEFORE_THE_MODEL
 
+    @property
+    def is_of_streams(self) -> bool:
+        """Whether only requests for a stream are struck."""
+        return self in _OF_STREAMS
+
 
 _BEFORE_THE_MODEL = frozenset({FaultKind.STATUS, FaultKind.QUOTA, FaultKind.DROP, FaultKind.HANG, FaultKind.HTML_200})
-_TAKE_SECONDS = (FaultKind.SLOW, FaultKind.HANG)
+_OF_STREAMS = frozenset(
+    {FaultKind.STREAM_CUT, FaultKind.STREAM_DROP, FaultKind.STREAM_STALL, FaultKind.STREAM_ERROR_EVENT}
+)
+_NEED: dict[str, frozenset[FaultKind]] = {
+    "status": frozenset({FaultKind.STATUS}),
+    "seconds": frozenset({FaultKind.SLOW, FaultKind.HANG, FaultKind.STREAM_STALL}),
+    "retry_after": frozenset({FaultKind.RETRY_AFTER_ON_200}),
+    "text": frozenset({FaultKind.TEXT}),
+}
+_MAY_TAKE: dict[str, frozenset[FaultKind]] = {
+    "retry_after": frozenset({FaultKind.STATUS}),
+    "after_chunks": _OF_STREAMS,
+    "size": frozenset({FaultKind.HUGE_BODY}),
+}
 
 
 class Match(Strict):
@@ -69,8 +125,10 @@ class Fault(Strict):
 
     `status` belongs to kind `status`, and so does `retry_after`: the seconds that the error asks the client to wait,
     told in the provider's own headers, or with `retry_after_form: date` as an HTTP date; None: the error does not say.
-    `seconds` belongs to `slow` and `hang` and is not scaled. `times` is how often the fault strikes at the most;
-    `probability` is its chance to strike a request that fits.
+    `retry_after_on_200` needs it too. `seconds` belongs to `slow`, `hang` and `stream_stall` and is not scaled,
+    `text` to `text`, `size` (bytes) to `huge_body`. `after_chunks` is how many tokens of a stream come before its
+    fault; None: half of them. `times` is how often the fault strikes at the most; `probability` is its chance to
+    strike a request that fits.
     """
 
     kind: FaultKind
@@ -80,18 +138,18 @@ class Fault(Strict):
     retry_after: float | None = Field(default=None, ge=0, le=1e9)
     retry_after_form: Literal["seconds", "date"] = "seconds"
     seconds: float | None = Field(default=None, ge=0, le=86_400)
+    text: str | None = None
+    size: int | None = Field(default=None, ge=0, le=10**12)
+    after_chunks: int | None = Field(default=None, ge=0)
     times: PositiveInt | None = None
     probability: float = Field(default=1, ge=0, le=1)
 
     @model_validator(mode="after")
     def _has_what_its_kind_takes(self) -> Self:
-        of_kinds = (("status", (FaultKind.STATUS,)), ("seconds", _TAKE_SECONDS))
-        for name, kinds in of_kinds:
-            given = getattr(self, name) is not None
-            if given != (self.kind in kinds):
+        for name in ("status", "seconds", "retry_after", "text", "size", "after_chunks"):
+            given, needed = getattr(self, name) is not None, self.kind in _NEED.get(name, ())
+            if given != needed and not (given and self.kind in _MAY_TAKE.get(name, ())):
                 raise ValueError(f"a fault of kind {self.kind.value!r} {'takes no' if given else 'needs'} {name!r}.")
-        if self.retry_after is not None and self.kind is not FaultKind.STATUS:
-            raise ValueError(f"a fault of kind {self.kind.value!r} takes no 'retry_after'.")
         return self
 
     @property
@@ -121,10 +179,10 @@ class Faults:
         """From now on it is these, none of which has struck."""
         self._active = [_Active(fault) for fault in faults]
 
-    def strike(self, entry: Entry, body: str) -> Fault | None:
+    def strike(self, entry: Entry, body: str, *, streams: bool = False) -> Fault | None:
         """The fault that strikes this request, whose canonical JSON is `body`; it counts as having struck."""
         for index, active in enumerate(self._active):
-            if active.fits(entry, body) and self._is_drawn(active.fault, index, entry):
+            if active.fits(entry, body, streams) and self._is_drawn(active.fault, index, entry):
                 active.struck += 1
                 return active.fault
         return None
@@ -151,12 +209,13 @@ class _Active:
         # Looked for as JSON writes it, so that the body need not be walked for its strings.
         self._needle = json.dumps(fault.match.contains or "", ensure_ascii=False)[1:-1]
 
-    def fits(self, entry: Entry, body: str) -> bool:
+    def fits(self, entry: Entry, body: str, streams: bool) -> bool:
         """Whether the fault is about such requests and has not struck often enough."""
         fault = self.fault
         return (
             fault.provider in (None, entry.api)
             and fault.match.model in (None, entry.model)
             and (fault.times is None or self.struck < fault.times)
+            and (streams or not fault.kind.is_of_streams)
             and self._needle in body
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import dataclass, replace
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -34,13 +35,32 @@ class LatencyRange(Strict):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long an answer takes: seconds until `first`, its first token, and then for each of its `tokens`."""
+
+    first: float
+    per_token: float
+    tokens: int
+
+    def after(self, thoughts: int) -> Latency:
+        """The same where so many tokens of thoughts come before the first."""
+        return replace(self, first=self.first + thoughts * self.per_token)
+
+    @property
+    def total(self) -> float:
+        """Seconds until the whole answer is there."""
+        return self.first + self.tokens * self.per_token
+
+
 def draw_latency(
     profile: ModelProfile, output_tokens: int, draws: random.Random, within: LatencyRange | None = None
-) -> float:
-    """Seconds until a whole answer of `output_tokens` has been generated; uniform where a range is given."""
+) -> Latency:
+    """How long an answer of `output_tokens` takes; where a range is given, all is uniform, its tokens evenly spread."""
     if within is not None:
-        return within.min + (within.max - within.min) * draws.random()
+        even = (within.min + (within.max - within.min) * draws.random()) / (output_tokens + 1)
+        return Latency(even, even, output_tokens)
     first = profile.ttft_median * math.exp(profile.ttft_sigma * normal(draws))
     if draws.random() < TAIL_CHANCE:
         first *= TAIL_FACTOR
-    return first + output_tokens / profile.tokens_per_second * math.exp(SPEED_SIGMA * normal(draws))
+    return Latency(first, math.exp(SPEED_SIGMA * normal(draws)) / profile.tokens_per_second, output_tokens)

@@ -1,8 +1,8 @@
 """Rate limits: for each API key and model, requests and tokens by the minute, and requests at once.
 
 A limit by the minute is a bucket that fills continuously, as the providers describe theirs. A request is admitted with
-its prompt and all the tokens that it may answer; Anthropic gives back those that it did not, OpenAI does not. A refused
-request takes nothing, so that the wait it is told is exact.
+its prompt and all the tokens that it may answer; Anthropic gives back those that it did not, OpenAI does not, and
+Gemini counts the prompt only. A refused request takes nothing, so that the wait it is told is exact.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mirepoix.config import Limits
 
 MINUTE = 60.0
 GIVE_BACK: frozenset[WireApi] = frozenset({"anthropic"})
+INPUT_ONLY: frozenset[WireApi] = frozenset({"gemini"})
 
 Unit = Literal["requests", "tokens", "concurrency"]
 

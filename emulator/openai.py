@@ -3,26 +3,23 @@ official SDK's types and recorded traffic show it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from emulator.closed_schema import objects_in
 from emulator.content import text_of
 from emulator.ids import new_id
 from emulator.limits import Level
+from emulator.openai_answer import chunks, completion
 from emulator.openai_errors import OpenAIErrors
-from emulator.openai_request import INVALID_REQUEST, ChatMessage, ChatRequest, JsonSchema, read_chat_request
+from emulator.openai_request import INVALID_REQUEST, ChatMessage, ChatRequest, Function, NamedTool, read_chat_request
 from emulator.profiles import ModelProfile, WireApi
-from emulator.tokens import Ending
+from emulator.tools import named_tool
 from emulator.waits import go_duration
-from emulator.wire import ApiError, Ask, Json, JsonWish, Message, Reply
+from emulator.wire import ApiError, Ask, Event, Json, JsonWish, Message, Reply, Streamed
 
 VERSION = "2020-10-01"
 RELEASED = 1_767_225_600  # 2026-01-01: when every model here was created
 ANY_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
-
-_FINISH_REASONS = {Ending.DONE: "stop", Ending.STOP_SEQUENCE: "stop", Ending.LENGTH: "length"}
 
 
 class OpenAIChat(OpenAIErrors):
@@ -30,6 +27,7 @@ class OpenAIChat(OpenAIErrors):
 
     api: WireApi = "openai"
     content_key = "choices"
+    usage_key = "usage"
 
     def key(self, headers: Mapping[str, str]) -> str | None:
         """What follows `Bearer` in the Authorization header."""
@@ -46,28 +44,23 @@ class OpenAIChat(OpenAIErrors):
             messages=messages,
             max_tokens=request.max_completion_tokens or request.max_tokens,
             stop_sequences=tuple(request.stop or ()),
-            json_wish=_json_wish(request, messages),
+            json_wish=_tool_wish(request) or _json_wish(request, messages),
+            streams=bool(request.stream),
+            tells_usage=bool(request.stream_options and request.stream_options.include_usage),
+            top_logprobs=(request.top_logprobs or 0) if request.logprobs else None,
         )
 
     def write(self, ask: Ask, reply: Reply) -> Json:
         """A `chat.completion` object."""
-        message: dict[str, Any] = {
-            "role": "assistant",
-            "content": reply.ended.text,
-            "refusal": None,
-            "annotations": [],
-        }
-        finish_reason = _FINISH_REASONS[reply.ended.ending]
-        return {
-            "id": new_id("chatcmpl-", 29),
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": ask.model,
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}],
-            "usage": _usage(reply),
-            "service_tier": "default",
-            "system_fingerprint": "fp_mirepoix",
-        }
+        return completion(ask, reply)
+
+    def stream(self, ask: Ask, reply: Reply) -> Streamed:
+        """`chat.completion.chunk` objects, and `[DONE]`."""
+        return chunks(ask, reply)
+
+    def error_event(self, error: ApiError, request_id: str) -> Event:
+        """An object with an `error`; OpenRouter's has a number as its code."""
+        return Event(self.write_error(error, request_id))
 
     def write_error(self, error: ApiError, request_id: str) -> Json:
         """The error object, always of four keys."""
@@ -107,11 +100,9 @@ def list_models(profiles: Iterable[ModelProfile]) -> Json:
 
 
 def _refuse_what_is_not_emulated(request: ChatRequest) -> None:
-    forced = request.tool_choice is not None and request.tool_choice not in ("auto", "none")
-    for param, asked in (("stream", request.stream), ("n", (request.n or 1) > 1), ("tool_choice", forced)):
-        if asked:
-            text = f"Unsupported value: this value of '{param}' is not emulated."
-            raise ApiError(400, INVALID_REQUEST, text, param=param, code="unsupported_value")
+    if (request.n or 1) > 1:
+        text = "Unsupported value: this value of 'n' is not emulated."
+        raise ApiError(400, INVALID_REQUEST, text, param="n", code="unsupported_value")
 
 
 def _message(message: ChatMessage) -> Message:
@@ -127,8 +118,8 @@ def _json_wish(request: ChatRequest, messages: Iterable[Message]) -> JsonWish | 
         return None
     if asked.json_schema is not None and asked.type == "json_schema":
         if asked.json_schema.strict:
-            _check_strict(asked.json_schema)
-        return JsonWish(asked.json_schema.schema_, name=asked.json_schema.name)
+            _check_strict(asked.json_schema.schema_, f"response_format '{asked.json_schema.name}'")
+        return JsonWish(asked.json_schema.schema_, name=f"response_format '{asked.json_schema.name}'")
     if not any("json" in message.text.casefold() for message in messages):
         form = "to use 'response_format' of type 'json_object'."
         text = f"'messages' must contain the word 'json' in some form, {form}"
@@ -136,35 +127,41 @@ def _json_wish(request: ChatRequest, messages: Iterable[Message]) -> JsonWish | 
     return JsonWish(ANY_OBJECT, name="json_object")
 
 
-def _check_strict(asked: JsonSchema) -> None:
+def _tool_wish(request: ChatRequest) -> JsonWish | None:
+    """The call of a tool: the one that must be called, or the one that the user's last message names."""
+    functions = {tool.function.name: tool.function for tool in request.tools or () if tool.function is not None}
+    for function in functions.values():
+        if function.strict:
+            _check_strict(function.parameters, f"function '{function.name}'")
+    choice = request.tool_choice
+    if isinstance(choice, NamedTool):
+        return _call(functions[choice.function.name], is_forced=True)
+    last = request.messages[-1]
+    name = named_tool(functions, text_of(last.content)) if last.role == "user" and choice != "none" else None
+    if name is None and choice == "required":
+        name = next(iter(functions))
+    return None if name is None else _call(functions[name], is_forced=False)
+
+
+def _call(function: Function, *, is_forced: bool) -> JsonWish:
+    name = f"function '{function.name}'"
+    return JsonWish(function.parameters, name=name, tool=function.name, is_forced=is_forced)
+
+
+def _check_strict(asked: Json, name: str) -> None:
     """The rules of `strict: true`: an object at the top, closed objects, and all properties required."""
-    kind = asked.schema_.get("type")
+    kind = asked.get("type")
     if kind != "object":
         text = f"""schema must be a JSON Schema of 'type: "object"', got 'type: "{kind}"'."""
-        raise OpenAIChat().bad_schema(asked.name, text)
-    for path, schema in objects_in(asked.schema_):
+        raise OpenAIChat().bad_schema(name, text)
+    for path, schema in objects_in(asked):
         if schema.get("additionalProperties") is not False:
             text = f"In context={path!r}, 'additionalProperties' is required to be supplied and to be false."
-            raise OpenAIChat().bad_schema(asked.name, text)
-        missing = next((name for name in schema.get("properties", {}) if name not in schema.get("required", ())), None)
+            raise OpenAIChat().bad_schema(name, text)
+        missing = next((each for each in schema.get("properties", {}) if each not in schema.get("required", ())), None)
         if missing is not None:
             text = (
                 f"In context={path!r}, 'required' is required to be supplied and to be an array including "
                 f"every key in properties. Missing '{missing}'."
             )
-            raise OpenAIChat().bad_schema(asked.name, text)
-
-
-def _usage(reply: Reply) -> dict[str, Any]:
-    return {
-        "prompt_tokens": reply.input_tokens,
-        "completion_tokens": reply.output_tokens,
-        "total_tokens": reply.input_tokens + reply.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0, "cache_write_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": 0,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
+            raise OpenAIChat().bad_schema(name, text)

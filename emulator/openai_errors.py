@@ -72,8 +72,10 @@ class OpenAIErrors:
         return ApiError(404, INVALID_REQUEST, text, code="model_not_found")
 
     def bad_schema(self, name: str, reason: str) -> ApiError:
-        """The schema called `name` in `response_format` cannot be used."""
-        text = f"Invalid schema for response_format '{name}': {reason}"
+        """The schema called `name` (`response_format 'reply'`, `function 'search'`) cannot be used."""
+        text = f"Invalid schema for {name}: {reason}"
+        if name.startswith("function"):
+            return ApiError(400, INVALID_REQUEST, text, param="tools", code="invalid_function_parameters")
         return ApiError(400, INVALID_REQUEST, text, param="response_format")
 
     def unknown_url(self, status: int, method: str, path: str) -> ApiError:
@@ -110,3 +112,7 @@ class OpenAIErrors:
         if as_date:
             return {RETRY_AFTER: http_date(seconds)}
         return {RETRY_AFTER: whole_seconds(seconds), "retry-after-ms": whole_seconds(seconds * 1000)}
+
+    def postpone(self, error: ApiError, seconds: float, *, as_date: bool = False) -> None:
+        """Let `error` ask the client to come back in `seconds`."""
+        error.headers |= self.wait_headers(seconds, as_date=as_date)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from emulator.content import Content, is_tag
@@ -22,7 +22,6 @@ UNREAD = frozenset(
         "function_call",
         "functions",
         "logit_bias",
-        "logprobs",
         "metadata",
         "modalities",
         "moderation",
@@ -37,9 +36,6 @@ UNREAD = frozenset(
         "seed",
         "service_tier",
         "store",
-        "stream_options",
-        "tools",
-        "top_logprobs",
         "user",
         "verbosity",
         "web_search_options",
@@ -76,8 +72,63 @@ class ResponseFormat(BaseModel):
     json_schema: JsonSchema | None = None
 
 
+class Function(BaseModel):
+    """`tools[].function`; without parameters it takes none."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str = Field(min_length=1)
+    parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
+    strict: bool | None = None
+
+
+class Tool(BaseModel):
+    """A tool; those that are no functions are never called here."""
+
+    model_config = ConfigDict(strict=True)
+
+    type: str
+    function: Function | None = None
+
+
+class FunctionName(BaseModel):
+    """`tool_choice.function`."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
+
+
+class NamedTool(BaseModel):
+    """The `tool_choice` of one function."""
+
+    model_config = ConfigDict(strict=True)
+
+    type: Literal["function"]
+    function: FunctionName
+
+
+class StreamOptions(BaseModel):
+    """`stream_options`."""
+
+    model_config = ConfigDict(strict=True)
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
 def _listed(stop: object) -> object:
     return [stop] if isinstance(stop, str) else stop
+
+
+def _kind_of_choice(choice: object) -> str:
+    return "<tool>" if isinstance(choice, dict | NamedTool) else "<mode>"
+
+
+ToolChoice = Annotated[
+    Annotated[Literal["none", "auto", "required"], Tag("<mode>")] | Annotated[NamedTool, Tag("<tool>")],
+    Discriminator(_kind_of_choice),
+]
 
 
 class ChatRequest(BaseModel):
@@ -94,8 +145,12 @@ class ChatRequest(BaseModel):
     n: int | None = Field(default=None, ge=1, le=128)
     stop: Annotated[list[str] | None, BeforeValidator(_listed)] = None
     stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
     response_format: ResponseFormat | None = None
-    tool_choice: Any = None
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice | None = None
 
 
 def read_chat_request(body: Json) -> ChatRequest:
@@ -125,7 +180,31 @@ def read_chat_request(body: Json) -> ChatRequest:
         and not request.response_format.json_schema
     ):
         raise _missing("response_format.json_schema")
+    _check_options(request)
+    _check_tools(request)
     return request
+
+
+def _check_options(request: ChatRequest) -> None:
+    for option, given, of, enabled in (
+        ("stream_options", request.stream_options, "stream", request.stream),
+        ("top_logprobs", request.top_logprobs, "logprobs", request.logprobs),
+    ):
+        if given is not None and not enabled:
+            raise _invalid(f"The '{option}' parameter is only allowed when '{of}' is enabled.", option, None)
+
+
+def _check_tools(request: ChatRequest) -> None:
+    if request.tool_choice is None:
+        return
+    if not request.tools:
+        raise _invalid("'tool_choice' is only allowed when 'tools' are specified.", "tool_choice", None)
+    names = [tool.function.name for tool in request.tools if tool.function is not None]
+    if isinstance(request.tool_choice, NamedTool) and request.tool_choice.function.name not in names:
+        text = f"Tool choice '{request.tool_choice.function.name}' not found in 'tools' parameter."
+        raise _invalid(text, "tool_choice", None)
+    if request.tool_choice == "required" and not names:
+        raise _invalid("Tools that are no functions are not emulated.", "tools", "unsupported_value")
 
 
 def _describe(problem: ErrorDetails) -> ApiError:
@@ -151,7 +230,7 @@ def _describe(problem: ErrorDetails) -> ApiError:
 def _out_of_bounds(problem: ErrorDetails, param: str) -> ApiError:
     low = problem["type"] == "greater_than_equal"
     limit = problem["ctx"]["ge" if low else "le"]
-    number = "integer" if param in ("max_tokens", "max_completion_tokens", "n") else "decimal"
+    number = "integer" if param in ("max_tokens", "max_completion_tokens", "n", "top_logprobs") else "decimal"
     side, sign = ("below minimum", ">=") if low else ("above maximum", "<=")
     text = f"{number} {side} value. Expected a value {sign} {limit:g}, but got {problem['input']} instead."
     return _invalid(f"Invalid '{param}': {text}", param, f"{number}_{'below_min' if low else 'above_max'}_value")

@@ -1,11 +1,11 @@
 """What each emulated model costs, how able it is and how fast.
 
-Prices: LiteLLM's price map 1.109.1; gpt-4 is OpenAI's list price of
-2023. Times to the first token: modelstats.ai of 3 April 2026 (GPT-4.1 mini 0.769 s, GPT-4.1 0.844 s, Sonnet
-4.6 1.293 s, Opus 4.6 1.604 s, Flash-Lite 0.42 s for the cheapest tier) and kunalganglani.com of March 2026
-(Haiku 4.5 0.597 s), each given to the nearest model of today. Sources differ two- to threefold for one model,
-so these are settings for experiments, not truths about anybody's service. Speeds and skills are made up to
-rise and fall with price; skills are on the scale of difficulties, which are about N(0, 1).
+Prices: LiteLLM's price map 1.109.1; gpt-4 is OpenAI's list price of 2023. Times to the first token: modelstats.ai of
+3 April 2026 (GPT-4.1 mini 0.769 s, GPT-4.1 0.844 s, Sonnet 4.6 1.293 s, Opus 4.6 1.604 s, Gemini 2.5 Flash-Lite 0.42
+s for it and for the cheapest tier, Gemini 2.5 Flash 0.492 s, Gemini 2.5 Pro 6.065 s) and kunalganglani.com of March
+2026 (Haiku 4.5 0.597 s; Gemini 2.5 Flash 204 tokens/s), each given to the nearest model of today. Sources differ two-
+to threefold for one model, so these are settings for experiments, not truths about anybody's service. Speeds and
+skills are made up to rise and fall with price; skills are on the scale of difficulties, which are about N(0, 1).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from mirepoix.config import Api, Config, Model, Price
 from mirepoix.errors import ConfigError
 from mirepoix.prices import Usage, cost
 
-WireApi = Literal["openai", "anthropic"]
+WireApi = Literal["openai", "anthropic", "gemini"]
 
 THOUSAND = 1000
+_WIRE_APIS: Mapping[str, WireApi] = {"anthropic": "anthropic", "gemini": "gemini"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,13 @@ DEFAULT_PROFILES: Mapping[str, ModelProfile] = {
         _profile("claude-haiku-4-5", "anthropic", ("1", "0.10", "5"), skill=1.0, ttft=0.597, speed=140),
         _profile("claude-sonnet-5-5", "anthropic", ("2", "0.1", "10"), skill=2.0, ttft=1.293, speed=80),
         _profile("claude-opus-5-5", "anthropic", ("4", "0.2", "20"), skill=2.5, ttft=1.604, speed=60),
+        _profile("gemini-2.5-flash-lite", "gemini", ("0.10", "0.01", "0.40"), skill=0.3, ttft=0.42, speed=204),
+        _profile("gemini-3.6-flash", "gemini", ("0.75", "0.075", "3.75"), skill=1.0, ttft=0.492, speed=204),
+        _profile("gemini-2.5-pro", "gemini", ("1.25", "0.125", "10"), skill=2.0, ttft=6.065, speed=90),
     )
 }
+_LADDER = tuple(profile for profile in DEFAULT_PROFILES.values() if profile.api != "gemini")
+"""Those whose times rise with their prices: Gemini's pro takes longer than models that cost twice as much."""
 
 
 def profiles_for(config: Config) -> Mapping[str, ModelProfile]:
@@ -102,7 +108,8 @@ def profiles_for(config: Config) -> Mapping[str, ModelProfile]:
 def _configured(model: Model, api: Api) -> ModelProfile:
     price = model.price or _published(model, api)
     known = DEFAULT_PROFILES.get(model.name) or _interpolate(model.name, price.output)
-    return replace(known, api="anthropic" if api is Api.ANTHROPIC else "openai", price=price)
+    # All other formats that there are, local servers' among them, are OpenAI's.
+    return replace(known, api=_WIRE_APIS.get(api.value, "openai"), price=price)
 
 
 def _published(model: Model, api: Api) -> Price:
@@ -115,7 +122,7 @@ def _published(model: Model, api: Api) -> Price:
 
 def _interpolate(name: str, output_price: Decimal) -> ModelProfile:
     """Between the two default profiles whose output prices enclose this one, on a logarithmic scale."""
-    by_price = sorted(DEFAULT_PROFILES.values(), key=lambda profile: profile.price.output)
+    by_price = sorted(_LADDER, key=lambda profile: profile.price.output)
     cheaper = max((p for p in by_price if p.price.output <= output_price), key=_output, default=by_price[0])
     dearer = min((p for p in by_price if p.price.output >= output_price), key=_output, default=by_price[-1])
     low, high = math.log(_output(cheaper)), math.log(_output(dearer))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import random
 
-from emulator.answers import Answerer
+from emulator.answers import UNKNOWN_CONFIDENCE, Answer, Answerer
 from emulator.instances import make_instance
+from emulator.logprobs import token_logprobs
 from emulator.profiles import ModelProfile
-from emulator.tokens import Ending, count_prompt_tokens, count_tokens, end
-from emulator.wire import Ask, Reply
+from emulator.skill import stated_confidence
+from emulator.thoughts import count_thoughts
+from emulator.tokens import Ended, Ending, count_tokens, end, pieces
+from emulator.wire import Ask, Reply, TokenLogprob
 
 
 def make_reply(ask: Ask, profile: ModelProfile, answerer: Answerer, draws: random.Random) -> Reply:
@@ -19,10 +22,22 @@ def make_reply(ask: Ask, profile: ModelProfile, answerer: Answerer, draws: rando
     if ask.json_wish is not None:
         instance = make_instance(ask.json_wish.schema, answer, luck=draws.random())
         text, stop_sequences = json.dumps(instance, ensure_ascii=False), ()
-    ended = end(text, max_tokens=ask.max_tokens, stop_sequences=stop_sequences)
+    thoughts = count_thoughts(ask.thinking, count_tokens(text), ask.max_tokens)
+    rest = None if ask.max_tokens is None else ask.max_tokens - thoughts
+    ended = end(text, max_tokens=rest, stop_sequences=stop_sequences)
     return Reply(
         ended=ended,
-        input_tokens=count_prompt_tokens(message.text for message in ask.messages),
+        input_tokens=ask.prompt_tokens,
         output_tokens=count_tokens(ended.text),
         instance=None if ended.ending is Ending.LENGTH else instance,
+        logprobs=None if ask.top_logprobs is None else _logprobs(ended, answer, ask.top_logprobs, profile, draws),
+        thought_tokens=thoughts,
     )
+
+
+def _logprobs(
+    ended: Ended, answer: Answer, top: int, profile: ModelProfile, draws: random.Random
+) -> tuple[TokenLogprob, ...]:
+    outcome = answer.outcome
+    sureness = UNKNOWN_CONFIDENCE if outcome is None else stated_confidence(profile, outcome, draws)
+    return token_logprobs(pieces(ended.text), sureness, top, draws)

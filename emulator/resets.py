@@ -42,12 +42,13 @@ class Reset(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": self.body[: self._sent], "more_body": True})
             await asyncio.sleep(FLUSH_SECONDS)  # a reset throws away what has not left yet
-        _reset(scope)
+        reset(scope)
         while (await receive())["type"] != "http.disconnect":
             continue  # until the server knows, it would answer in our place
 
 
-def _reset(scope: Scope) -> None:
+def reset(scope: Scope) -> None:
+    """Reset the connection of this request; what has not left yet is thrown away."""
     transport = cast(asyncio.Transport, scope["extensions"][EXTENSION]["transport"])
     if not transport.is_closing():
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DISCARD_AND_RESET)

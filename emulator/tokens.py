@@ -1,8 +1,8 @@
 """The one token rule of the emulator, used for prompts, answers and limits alike.
 
-A token is four bytes of UTF-8, rounded up; each message of a prompt costs four tokens more (its role and
-separators). It is no provider's tokenizer: it is cheap, the same for every model, and easy to predict in a
-test.
+A token is four bytes of UTF-8, rounded up; each message of a prompt costs four tokens more (its role and separators),
+and each file that is not text costs 258 (what Gemini takes for an image or a page of a document). It is no provider's
+tokenizer: it is cheap, the same for every model, and easy to predict in a test.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
+TOKENS_PER_FILE = 258
 
 
 class Ending(StrEnum):
@@ -21,6 +23,10 @@ class Ending(StrEnum):
     DONE = "done"
     LENGTH = "length"
     STOP_SEQUENCE = "stop_sequence"
+    REFUSED = "refused"
+    """The model declined; what it says is its refusal."""
+    FILTERED = "filtered"
+    """A filter for what may be harmful took the answer away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +43,18 @@ def count_tokens(text: str) -> int:
     return -(-len(text.encode()) // BYTES_PER_TOKEN)
 
 
-def count_prompt_tokens(messages: Iterable[str]) -> int:
-    """The tokens of a prompt of these message texts, a system prompt among them."""
-    return sum(count_tokens(text) + TOKENS_PER_MESSAGE for text in messages)
+def pieces(text: str) -> list[str]:
+    """`text` cut into its tokens, as many as `count_tokens` says; a character never goes through two of them."""
+    if text.isascii():
+        return [text[start : start + BYTES_PER_TOKEN] for start in range(0, len(text), BYTES_PER_TOKEN)]
+    raw = text.encode()
+    cuts = [_before_character(raw, place) for place in range(0, len(raw), BYTES_PER_TOKEN)]
+    return [raw[start:stop].decode() for start, stop in pairwise([*cuts, len(raw)])]
+
+
+def count_prompt_tokens(messages: Iterable[str], files: int = 0) -> int:
+    """The tokens of a prompt of these message texts, a system prompt among them, and so many files."""
+    return sum(count_tokens(text) + TOKENS_PER_MESSAGE for text in messages) + files * TOKENS_PER_FILE
 
 
 def end(text: str, *, max_tokens: int | None, stop_sequences: Sequence[str] = ()) -> Ended:
@@ -49,6 +64,13 @@ def end(text: str, *, max_tokens: int | None, stop_sequences: Sequence[str] = ()
         return ended
     kept = ended.text.encode()[: max_tokens * BYTES_PER_TOKEN]
     return Ended(kept.decode(errors="ignore"), Ending.LENGTH)
+
+
+def _before_character(raw: bytes, place: int) -> int:
+    """The start of the UTF-8 character that holds the byte at `place`."""
+    while raw[place] & 0xC0 == 0x80:  # a continuation byte (RFC 3629)
+        place -= 1
+    return place
 
 
 def _end_at_stop_sequence(text: str, stop_sequences: Sequence[str]) -> Ended:

@@ -5,21 +5,24 @@ door: the contracts and the client. It imports none of the house's other package
 `workers`, `cli`), so a producer may have modules of those names.
 """
 
+from mirepoix.answer import Answer
 from mirepoix.client import Client, Handle
 from mirepoix.errors import MirepoixError
 from mirepoix.ledger.accept import Submission
 from mirepoix.settings import Settings
-from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, If, Map, Reduce, Route, Split, Vote
+from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, Gates, If, Map, Reduce, Route, Split, Vote
 from mirepoix.states import JobState, StepState
 
 __all__ = [
     "Accept",
+    "Answer",
     "Branch",
     "Call",
     "Cascade",
     "Chain",
     "Client",
     "Ensemble",
+    "Gates",
     "Handle",
     "If",
     "JobState",

@@ -5,16 +5,18 @@ Reading the file, with line numbers in its errors, is the work of `mirepoix.conf
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, HttpUrl, JsonValue, PositiveInt, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, JsonValue, PositiveInt, model_validator
 
 from mirepoix.addresses import is_link_local
 from mirepoix.errors import PipelineError
 from mirepoix.paths import location, walk
+from mirepoix.privacy import Privacy
 from mirepoix.spec import Call, Pipeline
 from mirepoix.strict import Strict, unknown
 
@@ -24,6 +26,12 @@ LINK_LOCAL = "a link-local or metadata address; if that is what you want, say al
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 PricePerMillion = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
+Version = Annotated[
+    str,
+    BeforeValidator(lambda given: given.isoformat() if isinstance(given, date) else given),
+    Field(pattern=r"^[A-Za-z0-9.-]{1,40}$"),
+]
+"""Most versions are dates, and YAML reads those as such."""
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]{0,1000}$")]
 Usd = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6)]
@@ -104,7 +112,7 @@ class Provider(Strict):
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     external: bool = True
     allow_link_local: bool = False
-    api_version: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.-]{1,40}$")
+    api_version: Version | None = None
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     extra_body: dict[str, JsonValue] = Field(default_factory=dict)
     rename: dict[str, str | None] = Field(default_factory=dict)
@@ -159,12 +167,40 @@ class Price(Strict):
     cache_write_1h: PricePerMillion | None = None
 
 
+class Capability(StrEnum):
+    """What not every model can do."""
+
+    VISION = "vision"
+    """Takes pictures and documents."""
+    TOOLS = "tools"
+    """Can ask its caller to run functions."""
+    SCHEMA = "schema"
+    """Can be held to a JSON Schema by its provider."""
+    SAMPLING = "sampling"
+    """Takes temperature and top_p."""
+    LOGPROBS = "logprobs"
+    """Tells how likely its words were."""
+
+
+class Latency(Strict):
+    """How fast a model answers: seconds to its first token, then tokens per second (None: all at once)."""
+
+    first_token: float = Field(ge=0, le=3600)
+    tokens_per_second: float | None = Field(default=None, gt=0)
+
+    def of(self, tokens: int) -> float:
+        """Seconds for an answer of so many tokens."""
+        return self.first_token + (0 if self.tokens_per_second is None else tokens / self.tokens_per_second)
+
+
 class Model(Strict):
     """A model of a provider.
 
     `name` is what the provider calls it (default: its key here). `callable` is `module:function` of an in-process
     model. `price` left out is looked up by `mirepoix.prices`. `limits` hold beside those of its provider. `fallbacks`
-    are asked in order when it fails for good.
+    are asked in order when it fails for good. `context_window` is how many tokens of prompt and answer it takes (left
+    out: looked up by `mirepoix.facts`), `capabilities` all that it can do (left out: not known, so nothing is ruled
+    out), `latency` how fast it answers (left out: as measured).
     """
 
     provider: Name
@@ -174,6 +210,9 @@ class Model(Strict):
     max_tokens: PositiveInt = 1024
     limits: Limits = Limits()
     fallbacks: tuple[Name, ...] = ()
+    context_window: PositiveInt | None = None
+    capabilities: frozenset[Capability] | None = None
+    latency: Latency | None = None
 
 
 def _fill_wire_names(models: dict[str, Model]) -> dict[str, Model]:
@@ -187,6 +226,7 @@ class Config(Strict):
     models: Annotated[dict[Name, Model], AfterValidator(_fill_wire_names)] = Field(min_length=1)
     pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
     tenants: dict[str, Tenant] = Field(default_factory=dict)
+    privacy: Privacy = Privacy()
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -199,9 +239,20 @@ class Config(Strict):
                 raise Misplaced(f"a provider's name cannot end with {BULK_SUFFIX!r}.", "providers", name)
         for key, model in self.models.items():
             self._check_model(key, model)
+        self._check_privacy()
         for name, spec in self.pipelines.items():
             self.require_models(name, spec)
         return self
+
+    def _check_privacy(self) -> None:
+        asked = self.privacy.model
+        if asked is None:
+            return
+        if asked not in self.models:
+            raise Misplaced(unknown(f"model {asked!r}", asked, self.models), "privacy", "model")
+        if self.is_external(asked):
+            text = f"{asked!r} is external (provider {self.provider_of(asked)!r}); name one with external: false."
+            raise Misplaced(text, "privacy", "model")
 
     def _check_model(self, key: str, model: Model) -> None:
         if model.provider not in self.providers:
@@ -235,3 +286,16 @@ class Config(Strict):
     def provider_of(self, model: str) -> str:
         """The provider whose queue serves `model`."""
         return self.models[model].provider
+
+    def is_external(self, model: str) -> bool:
+        """Whether what `model` is asked leaves the house."""
+        return self.providers[self.provider_of(model)].external
+
+    def line(self, model: str) -> tuple[str, ...]:
+        """`model` and those asked after it, in order."""
+        return (model, *self.models[model].fallbacks)
+
+    def in_house(self, model: str) -> tuple[str, ...]:
+        """The models that may be asked in place of `model` what must not leave the house, in order."""
+        last = () if self.privacy.model is None else (self.privacy.model,)
+        return tuple(name for name in dict.fromkeys((*self.line(model), *last)) if not self.is_external(name))

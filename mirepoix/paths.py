@@ -1,8 +1,8 @@
 """Where a node stands in its pipeline: `analyse.members.1` is the second member of the ensemble `analyse`.
 
 The root is `$`. Below it, a chain's step goes by its name or index, and the others by what they hold:
-`to.0` (route), `tiers.0` (cascade), `members.0` (ensemble), `items.0` (map), `then.0` (if). Paths are the keys of steps
-in the ledger.
+`to.0` (route), `tiers.0` (cascade), `members.0` (ensemble), `items.0` (map), `then.0` (if). Beside a tier, `judges.0`
+judges its answer, and `samples.0.1` asks it a second time. Paths are the keys of steps in the ledger.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mirepoix.errors import NotFound, PipelineError
-from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Pipeline, Route
+from mirepoix.spec import Call, Cascade, Chain, Ensemble, Gates, If, Map, Pipeline, Route
 
 ROOT = "$"
 MAX_DEPTH = 32
@@ -78,6 +78,34 @@ def child(place: Place, index: int) -> Place:
             return Place(_join(place.path, "then.0"), node.then, place, 0)
 
 
+def judge_of(place: Place, tier: int) -> Place:
+    """The call that judges the answer of that tier of the cascade at `place`. Raises NotFound."""
+    gates = _gates(place, tier)
+    if gates.judge is None:
+        raise NotFound(f"step {place.path!r} has no judge.")
+    return Place(_join(place.path, f"judges.{tier}"), gates.judge.call, place, tier)
+
+
+def samples_of(place: Place, tier: int) -> list[Place]:
+    """That tier of the cascade at `place` asked again, as often as its gate `consistency` wants. Raises NotFound."""
+    gates = _gates(place, tier)
+    if gates.consistency is None:
+        raise NotFound(f"step {place.path!r} asks for no samples.")
+    node, wanted = child(place, tier).node, gates.consistency
+    if isinstance(node, Call) and wanted.temperature is not None:
+        node = node.model_copy(update={"temperature": wanted.temperature})
+    paths = [_join(place.path, f"samples.{tier}.{number}") for number in range(1, wanted.samples)]
+    return [Place(path, node, place, tier) for path in paths]
+
+
+def judged(place: Place) -> Place | None:
+    """The tier whose answer the call at `place` judges; None where that is not its work."""
+    above = place.parent
+    if above is None or not isinstance(above.node, Cascade) or place.path != _join(above.path, f"judges.{place.index}"):
+        return None
+    return child(above, place.index)
+
+
 def find(spec: Pipeline, path: str) -> Place:
     """The place that `path` names; raises NotFound."""
     place = root(spec)
@@ -88,7 +116,10 @@ def find(spec: Pipeline, path: str) -> Place:
 
 
 def walk(spec: Pipeline) -> Iterator[Place]:
-    """Every place of the pipeline, parents first; a map's body once, as item 0. Raises PipelineError when too deep."""
+    """Every place of the pipeline, parents first; a map's body once, as item 0, and a judge as that of tier 0.
+
+    Raises PipelineError when too deep.
+    """
     yield from walk_below(root(spec))
 
 
@@ -100,7 +131,7 @@ def walk_below(place: Place) -> Iterator[Place]:
         if place.depth > MAX_DEPTH:
             raise PipelineError(f"step {place.path!r} is nested more than {MAX_DEPTH} levels deep; split the pipeline.")
         yield place
-        below = [child(place, 0)] if isinstance(place.node, Map) else children(place)
+        below = [child(place, 0)] if isinstance(place.node, Map) else [*children(place), *_judges(place)]
         waiting.extend(reversed(below))
 
 
@@ -108,6 +139,8 @@ def location(place: Place) -> tuple[str | int, ...]:
     """The keys and indices that lead from the top of the pipeline to `place`, as YAML may spell them, or more."""
     if place.parent is None:
         return ()
+    if judged(place) is not None:
+        return (*location(place.parent), "cascade", "accept", "gates", "judge")
     kind = place.parent.node.kind
     field = FIELDS[kind]
     index = () if kind in ("map", "if") else (place.index,)
@@ -125,9 +158,39 @@ def _descend(place: Place, tokens: list[str], path: str) -> Place:
         if taken.startswith("items.") and tokens[0].isdecimal():
             return child(place, int(tokens.pop(0)))
         raise NotFound(f"no step {path!r} in this pipeline: {place.path!r} has items.")
+    if isinstance(place.node, Cascade) and tokens[0] in ("judges", "samples"):
+        return _beside_tier(place, tokens)
     width = 1 if isinstance(place.node, Chain) else 2
     target, tokens[:] = ".".join(tokens[:width]), tokens[width:]
     for below in children(place):
         if below.path == _join(place.path, target):
             return below
     raise NotFound(f"no step {path!r} in this pipeline: nothing called {target!r} below {place.path!r}.")
+
+
+def _gates(place: Place, tier: int) -> Gates:
+    """The gates of the cascade at `place`, when it has such a tier; raises NotFound."""
+    node = place.node
+    if not isinstance(node, Cascade) or node.accept.gates is None or not 0 <= tier < len(node.tiers):
+        raise NotFound(f"step {place.path!r} has no gates for a tier {tier}.")
+    return node.accept.gates
+
+
+def _judges(place: Place) -> list[Place]:
+    node = place.node
+    has_judge = isinstance(node, Cascade) and node.accept.gates is not None and node.accept.gates.judge is not None
+    return [judge_of(place, 0)] if has_judge else []
+
+
+def _beside_tier(cascade: Place, tokens: list[str]) -> Place:
+    """Take `judges.N` or `samples.N.K` off the front of `tokens`; raises NotFound."""
+    kind, *numbers = tokens[: 2 if tokens[0] == "judges" else 3]
+    del tokens[: 1 + len(numbers)]
+    if all(number.isdecimal() for number in numbers):
+        if kind == "judges" and len(numbers) == 1:
+            return judge_of(cascade, int(numbers[0]))
+        if kind == "samples" and len(numbers) == 2:
+            found = [place for place in samples_of(cascade, int(numbers[0])) if place.path.endswith(f".{numbers[1]}")]
+            if found:
+                return found[0]
+    raise NotFound(f"no step {'.'.join((kind, *numbers))!r} below {cascade.path!r}.")

@@ -105,3 +105,7 @@ class ErrorKind(StrEnum):
     """The next call might cost more than is left of what the job, or its tenant on this day, may spend."""
     DEADLINE = "deadline"
     """The job's deadline passed before it ended."""
+    PRIVACY = "privacy"
+    """What must not leave the house was about to, and no model in the house could be asked instead."""
+    NO_BRANCH = "no_branch_fits"
+    """Every branch of a route was ruled out."""

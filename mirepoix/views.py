@@ -74,6 +74,7 @@ class AttemptView(_View):
     request_id: str | None
     prompt_hash: str
     answer_hash: str | None
+    logprob: float | None = None
     started_at: datetime
 
 

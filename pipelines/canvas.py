@@ -3,7 +3,8 @@
     call       one signature on its provider's queue
     chain      chain(step, step, …); where steps do not need each other, group([step, …]) of those that can begin
     ensemble   chord([member, member, …], reduce)
-    cascade    chain(first tier, gate); the gate replaces itself by chain(next tier, gate) when it is not content
+    cascade    chain(first tier, gate); the gate replaces itself by chain(next tier, gate) when it is not content,
+               or by chain(judge, gate) or chord([sample, sample, …], gate) when it cannot tell yet
     route, if  one signature that replaces itself by the branch it chooses
     map        one signature that replaces itself by chord([item, item, …], expand)
 
@@ -68,7 +69,14 @@ class Canvas:
 
     def tier(self, place: Place, index: int) -> Signature[Any]:
         """The tier `index` of the cascade at `place`, and the gate behind it."""
-        return chain(self.of(child(place, index)), self.step(place), app=self.app)
+        return self.before(place, [child(place, index)])
+
+    def before(self, place: Place, below: list[Place]) -> Signature[Any]:
+        """All of `below` at once, and the decision at `place` behind them."""
+        first = [self.of(one) for one in below]
+        if len(first) == 1:
+            return chain(first[0], self.step(place), app=self.app)
+        return chord(first, self.step(place), app=self.app)
 
     def fan(self, place: Place, width: int) -> Signature[Any]:
         """The members of the ensemble, or the first items of the map, at `place` at once, and what gathers them."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from mirepoix.config import ANTHROPIC_WITHOUT_SAMPLING, Api, Config
 from mirepoix.errors import ConfigError, PipelineError
-from mirepoix.paths import Place, walk
+from mirepoix.paths import Place, children, samples_of, walk
 from mirepoix.prices import require_price
-from mirepoix.spec import Call, Chain, If, Map, Pipeline
-from pipelines.templates import check_expression, check_template
+from mirepoix.spec import Call, Cascade, Chain, If, Map, Pipeline, Route
+from pipelines.gates import check_schema, load_function
+from pipelines.routers import check_route
+from pipelines.templates import check_expression, check_template, names_in
 
 
 def check_config(config: Config) -> list[str]:
@@ -38,14 +40,26 @@ def check_pipeline(name: str, spec: Pipeline, config: Config) -> None:
 
 def _check_node(place: Place, config: Config) -> None:
     node = place.node
-    if isinstance(node, Map):
-        check_template(node.over, place, "over")
-    if isinstance(node, If):
-        check_expression(node.when, place, "when")
-        if place.parent is None or not isinstance(place.parent.node, Chain):
-            raise PipelineError(f"step {place.path!r}: `when` stands on steps of a chain only.")
-    if not isinstance(node, Call):
-        return
+    match node:
+        case Map():
+            check_template(node.over, place, "over")
+        case Cascade():
+            _check_gates(place, node, config)
+        case If():
+            _check_condition(place, node)
+        case Route():
+            _check_route(place, node)
+        case Call():
+            _check_call(place, node, config)
+
+
+def _check_condition(place: Place, node: If) -> None:
+    check_expression(node.when, place, "when")
+    if place.parent is None or not isinstance(place.parent.node, Chain):
+        raise PipelineError(f"step {place.path!r}: `when` stands on steps of a chain only.")
+
+
+def _check_call(place: Place, node: Call, config: Config) -> None:
     check_template(node.prompt, place, "prompt")
     if node.system is not None:
         check_template(node.system, place, "system")
@@ -60,3 +74,28 @@ def _check_node(place: Place, config: Config) -> None:
             f"step {place.path!r}: Anthropic takes no {sampling} from API version {ANTHROPIC_WITHOUT_SAMPLING} on. "
             f"Leave it out, or set api_version: 2023-06-01 on provider {config.provider_of(node.model)!r}."
         )
+
+
+def _check_route(place: Place, node: Route) -> None:
+    try:
+        check_route(node)
+    except PipelineError as error:
+        raise PipelineError(f"step {place.path!r}: {error}") from error
+
+
+def _check_gates(place: Place, node: Cascade, config: Config) -> None:
+    gates = node.accept.gates
+    if gates is None:
+        return
+    try:
+        if gates.json_schema is not None:
+            check_schema(gates.json_schema.of)
+        if gates.function is not None:
+            load_function(gates.function.callable)
+        if gates.judge is not None and "answer" not in names_in(gates.judge.call.prompt).names:
+            raise PipelineError("the judge's prompt does not show it the {{ answer }}.")
+    except PipelineError as error:
+        raise PipelineError(f"step {place.path!r}: {error}") from error
+    if gates.consistency is not None:
+        for tier in children(place):
+            _check_node(samples_of(place, tier.index)[0], config)

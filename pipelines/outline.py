@@ -27,12 +27,22 @@ def _of(place: Place) -> str:
         case Ensemble():
             return f"chord([{', '.join(_of(member) for member in children(place))}], reduce)"
         case Cascade():
-            tiers = [_of(tier) for tier in children(place)]
-            return f"chain({tiers[0]}, gate{''.join(f' -> {tier}, gate' for tier in tiers[1:])})"
+            tiers, gate = [_of(tier) for tier in children(place)], f"gate{_asked_by_gate(node)}"
+            return f"chain({tiers[0]}, {gate}{''.join(f' -> {tier}, {gate}' for tier in tiers[1:])})"
         case Route():
             return f"route by {node.by}({' | '.join(_of(branch) for branch in children(place))})"
         case Map():
             return f"expand -> chord([{_of(child(place, 0))}, …], expand)"
+
+
+def _asked_by_gate(node: Cascade) -> str:
+    """The models that a gate may ask before it decides."""
+    gates = node.accept.gates
+    asked = [
+        *([f"{gates.consistency.samples} samples"] if gates and gates.consistency else []),
+        *([f"judge {gates.judge.model}"] if gates and gates.judge else []),
+    ]
+    return f"({', '.join(asked)})" if asked else ""
 
 
 def _after(link: Place, needed: frozenset[int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mirepoix.paths import Place, children, walk_below
 from mirepoix.spec import Call, Chain, If, Map, Route
-from pipelines.scope import scope_of
+from pipelines.scope import Scope, scope_of
 from pipelines.templates import as_template, names_in
 
 
@@ -36,15 +36,26 @@ def _referred(place: Place) -> set[str]:
     if isinstance(place.node, Route):
         return set(scope.previous)
     paths = set[str]()
-    for template in _templates(place):
+    for template in templates_of(place):
         used = names_in(template)
-        paths |= set(scope.previous) if "previous" in used.names else set()
+        refers = "previous" in used.names or ("question" in used.names and _asks_what_came_before(scope))
+        paths |= set(scope.previous) if refers else set()
         wanted = scope.names if used.all_steps else used.steps
         paths |= {scope.names[name] for name in wanted if name in scope.names}
     return paths
 
 
-def _templates(place: Place) -> list[str]:
+def _asks_what_came_before(scope: Scope) -> bool:
+    """Whether a judge is shown what came before as the question: where a tier is no call, it has no prompt of its own.
+
+    A judge stands for those of all tiers here.
+    """
+    cascade = scope.judged.parent if scope.judged else None
+    return cascade is not None and any(not isinstance(tier.node, Call) for tier in children(cascade))
+
+
+def templates_of(place: Place) -> list[str]:
+    """The templates of the node at `place` itself; expressions as templates."""
     match place.node:
         case Call() as call:
             expressions = [as_template(text) for text in (call.messages, call.files) if text]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mirepoix.paths import Place, child
+from mirepoix.paths import Place, child, judged
 from mirepoix.spec import Chain, If, Map
 
 
@@ -13,7 +13,8 @@ class Scope:
     """`names` maps each visible step name to a path. `previous` are the paths of the steps before, the nearest first.
 
     Those among `optional` may be passed over; the first that was not is the one before. Where there is none, it is the
-    item, inside the map at `items_of`, and else the job's input. `item` is the index.
+    item, inside the map at `items_of`, and else the job's input. `item` is the index. `judged` is the tier whose answer
+    a judge sees.
     """
 
     names: dict[str, str]
@@ -21,11 +22,13 @@ class Scope:
     optional: frozenset[str]
     items_of: Place | None
     item: int | None
+    judged: Place | None = None
 
     @property
     def paths(self) -> set[str]:
         """The steps whose outputs the prompt may need."""
-        return {*self.names.values(), *self.previous}
+        judged = [self.judged.path] if self.judged else []
+        return {*self.names.values(), *self.previous, *judged}
 
 
 def scope_of(place: Place) -> Scope:
@@ -50,4 +53,4 @@ def scope_of(place: Place) -> Scope:
         if isinstance(here.parent.node, Map) and items_of is None:
             items_of, item, previous_known = here.parent, here.index, True
         here = here.parent
-    return Scope(names, tuple(previous), frozenset(optional), items_of, item)
+    return Scope(names, tuple(previous), frozenset(optional), items_of, item, judged(place))

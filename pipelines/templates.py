@@ -24,11 +24,17 @@ MAX_ITEMS = 100_000
 BREAKS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError)
 """What filling in can raise, whatever the input: all of it is the template's trouble with its values."""
 
+
+def as_text(value: JsonValue) -> str:
+    """What stands for a value in a text: itself, or its JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 _environment = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined,
     autoescape=False,
     keep_trailing_newline=True,
-    finalize=lambda value: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
+    finalize=as_text,
 )
 
 Values = Mapping[str, JsonValue | Mapping[str, JsonValue]]
@@ -108,6 +114,7 @@ def check_expression(expression: str, place: Place, field: str) -> None:
 def _check_names(tree: nodes.Template, place: Place, where: str) -> None:
     scope = scope_of(place)
     known = {"input", "previous", "steps"} | ({"item"} if scope.items_of else set())
+    known |= {"question", "answer"} if scope.judged else set()
     for name in sorted(_free_names(tree)):
         if name not in known:
             raise PipelineError(f"{where}: {unknown(f'name {name!r}', name, known)}")

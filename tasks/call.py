@@ -28,8 +28,9 @@ from mirepoix.states import ErrorKind
 from pipelines.canvas import step_signature
 from tasks.flights import Flight, GivenUp, SetDown
 from tasks.follow import follow
+from tasks.guard import may_fall_back
 from tasks.house import House
-from tasks.intent import Intent, ask_again, claim_call, open_again
+from tasks.intent import Intent, Moved, ask_again, claim_call, open_again
 from tasks.limits import Admission, Reason, Refusal, wait_for_admission
 from tasks.providers.base import Completion
 from tasks.recording import answered, failed, write_until_taken
@@ -58,13 +59,15 @@ class HandedBack(Exception):
 def call_model(house: House, job_id: str, path: str) -> Signature[Any] | None:
     """Answer the call at `path`; a duplicate or an early message finds nothing to claim and does nothing.
 
-    Returns the signature that replaces this task when the call moves on to a fallback's queue. Raises StepFailed when
-    no model answered, after writing down why, and HandedBack when the process is about to end.
+    Returns the signature that replaces this task when the call moves on to another model's queue. Raises StepFailed
+    when no model answered, after writing down why, and HandedBack when the process is about to end.
     """
     try:
         with house.flights.begin(job_id) as flight:
             intent = claim_call(house, flight, job_id, path)
             return None if intent is None else _Asking(house, flight, intent).until_answered()
+    except Moved as moved:
+        return step_signature(house.app, moved.step)
     except GivenUp as given_up:
         if given_up.why is SetDown.SHUTDOWN:
             raise HandedBack from given_up
@@ -240,7 +243,8 @@ class _Asking:
         fallback = self._fallback()
         if fallback is not None:
             return self._move(fallback)
-        reason = f"{intent.model.provider}/{intent.key}: {error}"
+        held_back = "; its fallbacks are external, and must not see the request" if self._line_after() else ""
+        reason = f"{intent.model.provider}/{intent.key}: {error}{held_back}"
         progress = write_until_taken(self.house, lambda c: fail_step(c, intent.claim, error.kind, reason))
         follow(self.house, job_id, progress)
         raise StepFailed(reason)
@@ -279,11 +283,15 @@ class _Asking:
         write_until_taken(self.house, record)
 
     def _fallback(self) -> str | None:
-        """The model to ask after this one, along the fallbacks of the model that the pipeline names."""
-        claim, models = self.intent.claim, self.house.config.models
+        """The model to ask after this one; one that must not see the question is passed over."""
+        config, question = self.house.config, self.intent.question
+        return next((model for model in self._line_after() if may_fall_back(config, question, model)), None)
+
+    def _line_after(self) -> tuple[str, ...]:
+        """Those after this model along the fallbacks of the model that the pipeline names."""
+        claim, config = self.intent.claim, self.house.config
         node = find(self.house.known_spec(claim.job.version), claim.path).node
-        if not isinstance(node, Call) or node.model not in models:
-            return None
-        line = (node.model, *models[node.model].fallbacks)
-        after = line.index(self.intent.key) + 1 if self.intent.key in line else len(line)
-        return line[after] if after < len(line) else None
+        if not isinstance(node, Call) or node.model not in config.models:
+            return ()
+        line = config.line(node.model)
+        return line[line.index(self.intent.key) + 1 :] if self.intent.key in line else ()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from db.decisions import record_decision
 from mirepoix.errors import PipelineError
 from mirepoix.paths import child
-from mirepoix.spec import If, Route
+from mirepoix.spec import If
+from mirepoix.states import ErrorKind
 from mirepoix.views import Decision
 from pipelines.routers import choose_branch
+from pipelines.routers.query import as_query
 from pipelines.templates import evaluate
 from tasks.decide import Deciding, Outcome
-from tasks.questions import as_text, visible_values
+from tasks.questions import visible_values
 
 
 def choose_next(step: Deciding) -> Outcome:
@@ -32,11 +35,12 @@ def check_condition(step: Deciding) -> Outcome:
 
 
 def choose_route(step: Deciding) -> Outcome:
-    """A route: take the branch that the query calls for."""
-    node = step.place.node
-    if not isinstance(node, Route):
-        raise PipelineError(f"step {step.place.path!r} is no route.")
-    query = as_text(visible_values(step.connection, step.claim, step.place)["previous"])
-    index, decision = choose_branch(node, query, step.claim.job.task)
-    branch = child(step.place, index)
-    return step.grow(decision, [branch], step.canvas.of(branch))
+    """A route: take the branch that the query calls for, among those that can answer it."""
+    value = visible_values(step.connection, step.claim, step.place)["previous"]
+    query = as_query(value, step.house.config, step.claim.job.task)
+    choice = choose_branch(step.place, query, step.house.latencies(step.connection, step.place))
+    if choice.index is None:
+        record_decision(step.connection, step.claim, choice.decision)
+        return step.fail(choice.failure or ErrorKind.NO_BRANCH, choice.decision.reason)
+    branch = child(step.place, choice.index)
+    return step.grow(choice.decision, [branch], step.canvas.of(branch))

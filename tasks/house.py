@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from threading import Lock
 
@@ -10,14 +11,17 @@ from celery import Celery
 from sqlalchemy import Connection
 from ulid import ULID
 
+from db.latencies import recent_latencies
 from db.steps import read_spec
 from mirepoix.config import Config
 from mirepoix.ledger.engine import Database
+from mirepoix.paths import Place
 from mirepoix.settings import Settings
-from mirepoix.spec import Pipeline
+from mirepoix.spec import Pipeline, Route
 from mirepoix.states import Lane
 from mirepoix.wake import connect
 from pipelines.canvas import Canvas
+from pipelines.routers import NEEDS_NO_LATENCY
 from tasks.flights import Flights
 from tasks.limits import Gatekeeper, connect_limits
 from tasks.loop import Loop
@@ -26,6 +30,7 @@ from tasks.providers.base import Adapter
 from tasks.telling import Teller
 
 SPECS_KEPT = 256
+LATENCIES_FRESH = 10.0
 
 
 class House:
@@ -39,6 +44,7 @@ class House:
         self._lock = Lock()
         self._adapters: dict[str, Adapter] = {}
         self._specs: dict[str, Pipeline] = {}
+        self._latencies: tuple[float, dict[str, float]] = (float("-inf"), {})
 
     @cached_property
     def database(self) -> Database:
@@ -98,6 +104,16 @@ class House:
             return self._specs[version]
         with self.database.read() as connection:
             return self.spec(connection, version)
+
+    def latencies(self, connection: Connection, place: Place) -> dict[str, float]:
+        """What models took of late, measured at the most `LATENCIES_FRESH` seconds ago; nothing where none is asked."""
+        if isinstance(place.node, Route) and place.node.by in NEEDS_NO_LATENCY:
+            return {}
+        measured_at, latencies = self._latencies
+        if time.monotonic() - measured_at > LATENCIES_FRESH:
+            latencies = recent_latencies(connection)
+            self._latencies = (time.monotonic(), latencies)
+        return latencies
 
     def canvas(self, job_id: str, lane: Lane) -> Canvas:
         """Builds the Celery canvas of a job."""

@@ -10,13 +10,15 @@ from pydantic import JsonValue
 from sqlalchemy import Connection
 
 from db.answers import Progress, fail_step, holds
-from db.attempts import Asked, open_attempt
+from db.attempts import Asked, models_asked, open_attempt
 from db.budgets import NOTHING, Room, reserve
-from db.steps import Claim, claim_step
+from db.decisions import record_decision
+from db.steps import Claim, claim_step, move_step
 from mirepoix.config import Model
 from mirepoix.errors import BudgetExceeded, PipelineError, StepFailed
 from mirepoix.ledger.ending import stop_job
 from mirepoix.paths import find
+from mirepoix.planned import ReadyStep
 from mirepoix.prices import Usage, cost
 from mirepoix.spec import Call
 from mirepoix.states import ErrorKind
@@ -24,6 +26,7 @@ from pipelines.streaming import speaks_for_the_job
 from tasks.cached import answer_from_cache
 from tasks.flights import Flight
 from tasks.follow import follow
+from tasks.guard import keep_in_house
 from tasks.house import House
 from tasks.limits import most_tokens
 from tasks.providers.base import Question
@@ -37,6 +40,7 @@ FIRST_LOOK, LONGEST_LOOK = 0.1, 1.0
 class Intent:
     """A claimed call. `tokens` is what it may use at the most, `timeout` the seconds that an attempt may take.
 
+    `key` is the model that is asked, `named` the one that the pipeline names.
     `wanted` is what its answer must be like; one that the same request got within the last `ttl` seconds may serve.
     `told`: whoever listens is told the answer while it comes.
     """
@@ -48,6 +52,8 @@ class Intent:
     tokens: int
     most_cost: Decimal
     timeout: float
+    question: Question
+    named: str
     wanted: Wanted
     ttl: float | None = None
     told: bool = False
@@ -69,6 +75,18 @@ class _Served:
     progress: Progress
 
 
+class Moved(Exception):
+    """The step goes on with another model, on that one's queue; nothing was sent."""
+
+    def __init__(self, step: ReadyStep) -> None:
+        super().__init__(step.model)
+        self.step = step
+
+
+Prepared = Intent | _Stopped | _Served | ReadyStep
+"""What became of a call before anything was sent; a ReadyStep is the same call at another model."""
+
+
 class _NoRoomYet(Exception):
     """The budget may have room once the calls in flight have told what they cost; rolls the transaction back."""
 
@@ -77,11 +95,11 @@ def claim_call(house: House, flight: Flight, job_id: str, path: str) -> Intent |
     """Claim the step, build its request, set its cost aside and open its first attempt, in one transaction.
 
     None when there is nothing to claim, or the ledger had the answer already. Waits for the budget while other calls
-    hold it reserved. Raises StepFailed when the prompt cannot be built or the budget is spent, after writing that down,
-    and GivenUp.
+    hold it reserved. Raises StepFailed when the prompt cannot be built, must not leave the house, or the budget is
+    spent, after writing that down; Moved when another model is to be asked; and GivenUp.
     """
 
-    def prepare(connection: Connection) -> Intent | _Stopped | _Served | None:
+    def prepare(connection: Connection) -> Prepared | None:
         claim = claim_step(connection, job_id, path, house.worker_id)
         return None if claim is None else _prepare(house, connection, claim)
 
@@ -91,7 +109,7 @@ def claim_call(house: House, flight: Flight, job_id: str, path: str) -> Intent |
 def open_again(house: House, flight: Flight, intent: Intent) -> Intent | None:
     """Open the next attempt; None when the step is no longer ours. Waits and raises as `claim_call`."""
 
-    def prepare(connection: Connection) -> Intent | _Stopped | _Served | None:
+    def prepare(connection: Connection) -> Prepared | None:
         return _open(house, connection, intent) if holds(connection, intent.claim) else None
 
     return _when_there_is_room(house, flight, prepare)
@@ -100,14 +118,14 @@ def open_again(house: House, flight: Flight, intent: Intent) -> Intent | None:
 def ask_again(house: House, flight: Flight, intent: Intent) -> Intent | None:
     """Ask the same model anew, with what was wrong with its last answer. Otherwise as `open_again`."""
 
-    def prepare(connection: Connection) -> Intent | _Stopped | _Served | None:
+    def prepare(connection: Connection) -> Prepared | None:
         return _prepare(house, connection, intent.claim) if holds(connection, intent.claim) else None
 
     return _when_there_is_room(house, flight, prepare)
 
 
 def _when_there_is_room(
-    house: House, flight: Flight, prepare: Callable[[Connection], Intent | _Stopped | _Served | None]
+    house: House, flight: Flight, prepare: Callable[[Connection], Prepared | None]
 ) -> Intent | None:
     wait = FIRST_LOOK
     while True:
@@ -124,10 +142,12 @@ def _when_there_is_room(
         if isinstance(outcome, _Served):
             follow(house, flight.job_id, outcome.progress)
             return None
+        if isinstance(outcome, ReadyStep):
+            raise Moved(outcome)
         return outcome
 
 
-def _prepare(house: House, connection: Connection, claim: Claim) -> Intent | _Stopped | _Served:
+def _prepare(house: House, connection: Connection, claim: Claim) -> Prepared:
     try:
         intent = _build(house, connection, claim)
     except PipelineError as error:
@@ -157,6 +177,8 @@ def _build(house: House, connection: Connection, claim: Claim) -> Intent:
         wanted=wanted,
         ttl=node.cache.ttl if node.cache is not None else None,
         told=claim.job.stream and speaks_for_the_job(place),
+        question=question,
+        named=node.model,
     )
 
 
@@ -169,7 +191,10 @@ def _most_cost(house: House, claim: Claim, model: Model, question: Question) -> 
     return cost(model, provider.api, usage, provider.prices_of)
 
 
-def _open(house: House, connection: Connection, intent: Intent) -> Intent | _Stopped | _Served:
+def _open(house: House, connection: Connection, intent: Intent) -> Prepared:
+    kept = _keep_in_house(house, connection, intent)
+    if kept is not None:
+        return kept
     job = intent.claim.job
     asked = Asked(intent.model.provider, intent.key, intent.model.name, intent.body, intent.most_cost)
     if (progress := answer_from_cache(connection, intent, asked)) is not None:
@@ -182,3 +207,25 @@ def _open(house: House, connection: Connection, intent: Intent) -> Intent | _Sto
     if room is Room.LATER:
         raise _NoRoomYet
     return replace(intent, attempt_id=open_attempt(connection, intent.claim, asked))
+
+
+def _keep_in_house(house: House, connection: Connection, intent: Intent) -> _Stopped | ReadyStep | None:
+    """Where the request must not leave: the same step at a model in the house, or its failure. Writes down why."""
+    claim = intent.claim
+    kept = keep_in_house(
+        house.config,
+        named=intent.named,
+        asked=intent.key,
+        question=intent.question,
+        body=intent.body,
+        failed=lambda: models_asked(connection, claim),
+    )
+    if kept is None:
+        return None
+    record_decision(connection, claim, kept.decision)
+    if kept.model is None:
+        reason = kept.decision.reason
+        return _Stopped(reason, fail_step(connection, claim, ErrorKind.PRIVACY, reason))
+    provider = house.config.provider_of(kept.model)
+    move_step(connection, claim, model=kept.model, provider=provider)
+    return ReadyStep(claim.job_id, claim.path, claim.kind, claim.job.lane, provider, kept.model)

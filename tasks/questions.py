@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from pydantic import JsonValue
 from sqlalchemy import Connection
 
@@ -12,11 +10,12 @@ from db.steps import Claim
 from mirepoix.config import Model
 from mirepoix.errors import PipelineError
 from mirepoix.ledger.contents import load
-from mirepoix.paths import Place
-from mirepoix.spec import Call, Map
+from mirepoix.paths import Place, judged
+from mirepoix.spec import Call, Cascade, Map
+from pipelines.gates import fence, wants_logprobs
 from pipelines.items import items_of
 from pipelines.scope import Scope, scope_of
-from pipelines.templates import evaluate, render
+from pipelines.templates import as_text, evaluate, render
 from tasks.conversation import parse_files, parse_messages
 from tasks.providers.base import Question, Tool, Turn
 
@@ -36,6 +35,8 @@ def visible_values(connection: Connection, claim: Claim, place: Place) -> Values
     if scope.items_of is not None:
         values["item"] = item
     values["previous"] = _previous(scope, outputs, item if scope.items_of is not None else given)
+    if scope.judged is not None:
+        values |= _material(scope.judged, values, outputs)
     return values
 
 
@@ -48,11 +49,6 @@ def _previous(scope: Scope, outputs: Values, first: JsonValue) -> JsonValue:
         if outputs.get(path) is not None or path not in scope.optional:
             return outputs.get(path)
     return first
-
-
-def as_text(value: JsonValue) -> str:
-    """What a router sees of a value that is not text: its JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def read_items(connection: Connection, claim: Claim, place: Place) -> list[JsonValue]:
@@ -82,7 +78,20 @@ def build_question(connection: Connection, claim: Claim, place: Place, model: Mo
         seed=node.seed,
         tools=tuple(Tool(tool.name, tool.description, tool.parameters) for tool in node.tools or ()),
         tool_choice=node.tool_choice,
+        logprobs=_wants_logprobs(place),
     )
+
+
+def _wants_logprobs(place: Place) -> bool:
+    """Whether this call is a tier of a cascade that looks at the probabilities of its tokens."""
+    above = None if place.parent is None else place.parent.node
+    return isinstance(above, Cascade) and wants_logprobs(above.accept) and judged(place) is None
+
+
+def _material(tier: Place, values: Values, outputs: dict[str, JsonValue]) -> Values:
+    """What a judge sees of a tier: what it was asked, as far as that is known, and what it answered."""
+    asked = render(tier.node.prompt, values) if isinstance(tier.node, Call) else as_text(values["previous"])
+    return {"question": fence("question", asked), "answer": fence("answer", as_text(outputs[tier.path]))}
 
 
 def _item(connection: Connection, claim: Claim, scope: Scope) -> JsonValue:

@@ -38,6 +38,7 @@ def answered(house: House, intent: Intent, completion: Completion, fit: Fit | Mi
         form=fit.form if isinstance(fit, Fit) and kind is None else None,
         request_id=completion.request_id,
         usage=completion.usage,
+        logprob=completion.logprob,
         cost=cost(intent.model, provider.api, completion.usage, provider.prices_of),
     )
 

@@ -13,7 +13,7 @@ from celery import Celery, Signature, Task
 from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START
 from tasks.call import call_model
 from tasks.care import SPARED, caring_for_job, caring_for_step
-from tasks.cascade import judge_tier
+from tasks.cascade import judging
 from tasks.choose import choose_next
 from tasks.decide import decide
 from tasks.ensemble import count_votes
@@ -24,7 +24,7 @@ from tasks.start import continue_chain, start_job
 
 def register_tasks(app: Celery, house: House) -> None:
     """Give `app` the tasks; they work with what is in `house`."""
-    deciding = {ROUTE: choose_next, GATE: judge_tier, REDUCE: count_votes, EXPAND: spread_items}
+    deciding = {ROUTE: choose_next, REDUCE: count_votes, EXPAND: spread_items}
 
     @app.task(name=START, shared=False)
     def start(*job_ids: str) -> None:
@@ -43,6 +43,11 @@ def register_tasks(app: Celery, house: House) -> None:
         def decision(task: Task[Any, Any], job_id: str, path: str, think: Any = think) -> None:
             with caring_for_step(house, job_id, path):
                 _go_on_with(task, decide(house, job_id, path, think))
+
+    @app.task(name=GATE, bind=True, shared=False, throws=SPARED)
+    def gate(task: Task[Any, Any], job_id: str, path: str) -> None:
+        with caring_for_step(house, job_id, path):
+            _go_on_with(task, decide(house, job_id, path, judging(house, job_id, path)))
 
     @app.task(name=GO_ON, bind=True, shared=False)
     def go_on(task: Task[Any, Any], job_id: str, path: str, index: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -18,6 +18,8 @@ from mirepoix.ledger.tables import Attempt, Job, PipelineVersion, Step, now
 from mirepoix.states import ErrorKind, JobState, StepState
 from mirepoix.views import AttemptView, CallView, Decision, JobView, StepView, TraceView
 
+NEVER = datetime.max.replace(tzinfo=UTC)
+
 
 def read_states(connection: Connection, ids: Sequence[str]) -> dict[str, JobState]:
     """The state of each job that exists."""
@@ -26,6 +28,14 @@ def read_states(connection: Connection, ids: Sequence[str]) -> dict[str, JobStat
         rows = connection.execute(select(Job.id, Job.state).where(Job.id.in_(ids[start : start + 500])))
         states.update({id_: JobState(state) for id_, state in rows})
     return states
+
+
+def job_of_key(connection: Connection, tenant: str, key: str) -> str:
+    """The id of the job that `tenant` submitted under that idempotency key; raises NotFound."""
+    found = connection.execute(select(Job.id).where(Job.tenant == tenant, Job.key == key)).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"tenant {tenant!r} has no job with the key {key!r}.")
+    return str(found)
 
 
 def read_jobs(connection: Connection, ids: Sequence[str]) -> list[JobView]:
@@ -197,6 +207,7 @@ def _attempt_view(row: Row[Any], step: Row[Any], sources: dict[int, str]) -> Att
         request_id=row.request_id,
         prompt_hash=row.prompt_hash,
         answer_hash=row.answer_hash,
+        logprob=row.logprob,
         started_at=row.started_at,
     )
 
@@ -211,9 +222,9 @@ def _outcome(row: Row[Any], step: Row[Any]) -> str:
 
 
 def _reading_order(steps: Iterable[Row[Any]]) -> list[Row[Any]]:
-    """Parents before their children, children by their position."""
+    """Parents before their children, children by their position; of those that share one, what began first."""
     below: dict[str | None, list[Row[Any]]] = defaultdict(list)
-    for step in sorted(steps, key=lambda step: step.position):
+    for step in sorted(steps, key=lambda step: (step.position, step.started_at or NEVER, step.path)):
         below[step.parent].append(step)
     ordered: list[Row[Any]] = []
     waiting = below[None][::-1]

@@ -224,9 +224,10 @@ class Attempt(Base):
     """One request to a provider: written before it is sent, completed whatever comes back.
 
     A row without `finished_at` whose step has moved on is a request of unknown outcome. `reserved` is what it was
-    expected to cost at the most; it counts against budgets until `cost` is known, or that there is none. `form` says as
-    what the JSON stood in an answer that had to fit a schema. `cached_from` is the id of the attempt whose answer was
-    taken instead of asking; that one may be gone.
+    expected to cost at the most; it counts against budgets until `cost` is known, or that there is none. `logprob` is
+    the mean log-probability of the answer's tokens, where the provider tells it. `form` says as what the JSON stood in
+    an answer that had to fit a schema. `cached_from` is the id of the attempt whose answer was taken instead of asking;
+    that one may be gone.
     """
 
     __tablename__ = "attempts"
@@ -250,6 +251,7 @@ class Attempt(Base):
     error_kind: Mapped[str | None] = mapped_column(String(32))
     error: Mapped[str | None] = mapped_column(Text)
     finish_reason: Mapped[str | None] = mapped_column(String(40))
+    logprob: Mapped[float | None]
     form: Mapped[str | None] = mapped_column(String(10))
     cached_from: Mapped[int | None] = mapped_column(BigInteger)
     request_id: Mapped[str | None] = mapped_column(String(200))

@@ -24,6 +24,7 @@ from mirepoix.spec.cascade import Accept, Cascade
 from mirepoix.spec.chain import Chain
 from mirepoix.spec.condition import If
 from mirepoix.spec.ensemble import Ensemble, Reduce, Vote
+from mirepoix.spec.gates import Gates
 from mirepoix.spec.map import Map, Split
 from mirepoix.spec.node import KINDS, Node, StepName, from_shape
 from mirepoix.spec.route import Branch, Route
@@ -37,6 +38,7 @@ __all__ = [
     "Cascade",
     "Chain",
     "Ensemble",
+    "Gates",
     "If",
     "Map",
     "Node",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from mirepoix.spec.node import KINDS, Node
 from mirepoix.strict import Strict, unknown
@@ -13,12 +13,34 @@ from mirepoix.strict import Strict, unknown
 if TYPE_CHECKING:
     from mirepoix.spec import Pipeline
 
+CONDITIONS = ("below", "task", "private", "examples")
+ROUTERS = ("first", "complexity", "task", "privacy", "semantic", "cheapest", "fastest")
+"""Those built in. Others go by the name of an entry point of the group `mirepoix.routers`, or by `module:function`."""
+USES = {
+    "first": (),
+    "complexity": ("below",),
+    "task": ("task",),
+    "privacy": ("private",),
+    "semantic": ("examples",),
+    "cheapest": (),
+    "fastest": (),
+}
+"""The conditions that each router looks at; one that is not built in may look at any."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+
 
 class Branch(Strict):
-    """One way out of a route: taken when the score is `below` a bound, or the `task` is this one, or else."""
+    """One way out of a route, and what speaks for it.
+
+    `below`: the score is below this bound (complexity). `task`: the work is of this kind (task). `private`: it is meant
+    for what is personal or secret (privacy). `examples`: queries like those that belong here (semantic).
+    """
 
     below: float | None = Field(default=None, gt=0, le=1)
     task: str | None = None
+    private: Literal[True] | None = None
+    examples: tuple[Text, ...] | None = Field(default=None, min_length=1, max_length=1000)
     then: Pipeline
 
     @model_validator(mode="before")
@@ -27,35 +49,64 @@ class Branch(Strict):
         """Let `{below: 0.3, call: {...}}` stand for `{below: 0.3, then: {call: {...}}}`."""
         if not isinstance(data, Mapping) or "then" in data:
             return data
-        conditions = {key: data[key] for key in ("below", "task") if key in data}
+        conditions = {key: data[key] for key in CONDITIONS if key in data}
         node = {key: value for key, value in data.items() if key not in conditions}
         for key in node:
             if key not in (*KINDS, "name"):
-                raise ValueError(unknown(f"key {str(key)!r}", str(key), ("below", "task", *KINDS, "name")))
+                raise ValueError(unknown(f"key {str(key)!r}", str(key), (*CONDITIONS, *KINDS, "name")))
         return {**conditions, "then": node}
 
 
 class Route(Node):
-    """Choose one branch by looking at the query alone. The first branch that fits is taken; the last is the default."""
+    """Choose one branch by looking at the query alone.
+
+    Branches that cannot answer it (it must not leave the house, it is too long, a model lacks what a call needs) are
+    ruled out first; `by` chooses among the others. `embeddings` (semantic) is how texts become vectors: `ngrams`, an
+    entry point of the group `mirepoix.embeddings`, or `module:function`; `at_least` is the similarity under which the
+    last branch, if it has no examples, is taken.
+    """
 
     kind: Literal["route"] = "route"
-    by: Literal["complexity", "task"]
+    by: str = Field(pattern=r"^([a-z][a-z0-9_-]{0,63}|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
     to: tuple[Branch, ...] = Field(min_length=1)
+    embeddings: str | None = Field(default=None, pattern=r"^([a-z][a-z0-9_-]{0,63}|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
+    at_least: float | None = Field(default=None, ge=0, le=1)
 
     @model_validator(mode="after")
     def _branches_fit(self) -> Self:
-        condition, other = ("below", "task") if self.by == "complexity" else ("task", "below")
+        uses = USES.get(self.by)
+        if uses is not None:
+            self._refuse_what_is_not_looked_at(uses)
+        if self.by in ("complexity", "task"):
+            self._require_on_all_but_the_last(uses[0] if uses else "")
+        if self.by == "privacy" and not any(branch.private for branch in self.to):
+            raise ValueError("a route by privacy needs a branch that is private: true.")
+        if self.by == "semantic" and any(branch.examples is None for branch in self.to[: max(1, len(self.to) - 1)]):
+            raise ValueError("each branch of a route by semantic has examples; only the last may be without.")
+        self._require_differing_bounds_and_tasks()
+        return self
+
+    def _refuse_what_is_not_looked_at(self, uses: tuple[str, ...]) -> None:
+        for index, branch in enumerate(self.to):
+            for other in CONDITIONS:
+                if other not in uses and getattr(branch, other) is not None:
+                    asks = f"asks for {uses[0]!r}, not {other!r}" if uses else f"does not look at {other!r}"
+                    raise ValueError(f"branch {index}: a route by {self.by} {asks}.")
+        for option in ("embeddings", "at_least"):
+            if getattr(self, option) is not None and self.by != "semantic":
+                raise ValueError(f"{option!r} belongs to a route by semantic.")
+
+    def _require_on_all_but_the_last(self, condition: str) -> None:
         for index, branch in enumerate(self.to):
             last = index == len(self.to) - 1
-            if getattr(branch, other) is not None:
-                raise ValueError(f"branch {index}: a route by {self.by} asks for {condition!r}, not {other!r}.")
             if (getattr(branch, condition) is None) != last:
                 need = f"has no {condition!r}: it is the default" if last else f"needs {condition!r}"
                 raise ValueError(f"branch {index}: the {'last' if last else 'earlier'} branch {need}.")
+
+    def _require_differing_bounds_and_tasks(self) -> None:
         bounds = [branch.below for branch in self.to if branch.below is not None]
         if bounds != sorted(set(bounds)):
             raise ValueError(f"the bounds of a route rise from branch to branch; these are {bounds}.")
         tasks = [branch.task for branch in self.to if branch.task is not None]
         if len(tasks) != len(set(tasks)):
             raise ValueError(f"each task has one branch; these are {tasks}.")
-        return self

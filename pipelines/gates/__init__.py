@@ -1,8 +1,30 @@
-"""Is this answer good enough? One gate a file."""
+"""Is this answer good enough? One gate, or a few of a kind, a file.
+
+`ask` asks them, `weigh` puts together what they say, and `cascade` decides upon it: the answer stands, or the next tier
+is asked, or a gate needs further calls first.
+"""
 
 from __future__ import annotations
 
-from pipelines.gates.cascade import Tier, decide_cascade
+from pipelines.gates.ask import needs_function, wants_logprobs
+from pipelines.gates.cascade import Ask, Move, next_move
+from pipelines.gates.function import load_function
+from pipelines.gates.judgement import fence
 from pipelines.gates.quality import judge, stated_confidence
+from pipelines.gates.schema import check_schema
+from pipelines.gates.seen import Heard, Tier
 
-__all__ = ["Tier", "decide_cascade", "judge", "stated_confidence"]
+__all__ = [
+    "Ask",
+    "Heard",
+    "Move",
+    "Tier",
+    "check_schema",
+    "fence",
+    "judge",
+    "load_function",
+    "needs_function",
+    "next_move",
+    "stated_confidence",
+    "wants_logprobs",
+]

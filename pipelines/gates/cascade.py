@@ -1,60 +1,159 @@
-"""Decide after each tier of a cascade: its answer stands, or the next one is asked."""
+"""Decide after each tier of a cascade: its answer stands, or the next one is asked, or a gate needs more calls."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from pydantic import JsonValue
 
 from mirepoix.spec import Accept
+from mirepoix.spec.gates import Gate
 from mirepoix.views import Decision
-from pipelines.gates.quality import judge
+from pipelines.gates.ask import ASK_MODELS, Heed, ask_gates
+from pipelines.gates.seen import Tier
+from pipelines.gates.weigh import Verdict, still_open, weigh
+from pipelines.reducers import normalise
+
+
+class Ask(Enum):
+    """What a cascade asks for before it decides again; the value is what the trace calls it."""
+
+    NEXT_TIER = "escalate"
+    SAMPLES = "sample"
+    JUDGE = "judge"
+
+
+ASKS = {"consistency": Ask.SAMPLES, "judge": Ask.JUDGE}
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
-    """How a tier of a cascade ended: with an answer, or with an error."""
+class Move:
+    """What a cascade does next, and why: the answer of tier `stands`, or `ask` first, or, with neither, fail."""
 
-    answer: JsonValue = None
-    finish_reason: str | None = None
-    error: str | None = None
-
-
-def decide_cascade(accept: Accept, tiers: Sequence[Tier], *, more: bool) -> tuple[int | None, Decision]:
-    """The index of the tier whose answer stands, and why; None to ask the next tier, or when no tier answered.
-
-    `tiers` are those asked so far, `more` says whether there is another. The last tier's answer stands whatever its
-    score; when it gave none, the best of the earlier ones does.
-    """
-    asked = len(tiers) - 1
-    if tiers[asked].error is not None:
-        return _without_answer(accept, tiers, more=more)
-    quality = judge(tiers[asked].answer, tiers[asked].finish_reason)
-    good = quality.score >= accept.at_least
-    relation = "reaches" if good else "is below"
-    ending = "" if good or more else "; there is no further tier"
-    decision = Decision(
-        choice="escalate" if more and not good else "accept",
-        reason=f"quality {quality.score:.2f} {relation} {accept.at_least:.2f}: {quality.reason}{ending}",
-        confidence=quality.score,
-        features={"tier": asked, "score": quality.score, "at_least": accept.at_least, **quality.features},
-    )
-    return (None if more and not good else asked), decision
+    decision: Decision
+    stands: int | None = None
+    ask: Ask | None = None
 
 
-def _without_answer(accept: Accept, tiers: Sequence[Tier], *, more: bool) -> tuple[int | None, Decision]:
-    features = {"tier": len(tiers) - 1, "at_least": accept.at_least, "error": tiers[-1].error}
+def next_move(accept: Accept, tiers: Sequence[Tier], *, more: bool, given: JsonValue = None) -> Move:
+    """What follows from the `tiers` asked so far; `more` says whether there is another, `given` is the job's input."""
+    index = len(tiers) - 1
+    if tiers[index].error is not None:
+        return _without_answer(accept, tiers, more=more, given=given)
+    threshold, heed = accept.threshold(index), ask_gates(accept, tiers, index, given)
+    verdict = weigh(heed.said)
+    agreeing = _agreeing(tiers)
+    agreed = accept.agreement is not None and agreeing >= accept.agreement and not verdict.vetoes
+    features = _features(index, threshold, verdict, heed)
+    if accept.agreement is not None:
+        features["agreeing"] = agreeing
+    wanted = None if agreed and not accept.ask_all else _wanted(accept, heed, threshold, more=more)
+    if wanted is not None:
+        return _ask_models(wanted, verdict, threshold, features)
+    if agreed and not accept.ask_all:
+        reason = f"{agreeing} tiers agree; {_told(verdict, threshold)}"
+        return Move(_decision("accept", reason, max(verdict.score, agreeing / len(tiers)), features), stands=index)
+    return _conclude(accept, tiers, verdict, features, more=more, given=given)
+
+
+def _conclude(
+    accept: Accept,
+    tiers: Sequence[Tier],
+    verdict: Verdict,
+    features: dict[str, JsonValue],
+    *,
+    more: bool,
+    given: JsonValue,
+) -> Move:
+    """All gates that matter have spoken."""
+    index = len(tiers) - 1
+    threshold = accept.threshold(index)
+    told, good = _told(verdict, threshold), verdict.accepts(threshold)
+    if more and (accept.ask_all or not good):
+        all_asked = "; all tiers are asked" if good else ""
+        return Move(_decision("escalate", told + all_asked, verdict.score, features), ask=Ask.NEXT_TIER)
+    if good or accept.ask_all or accept.otherwise in (None, "last"):
+        ending = "" if good else "; there is no further tier"
+        return Move(_decision("accept", told + ending, verdict.score, features), stands=index)
+    if accept.otherwise == "fail":
+        reason = f"{told}; no tier's answer was good enough"
+        return Move(_decision("fail", reason, verdict.score, features))
+    best, score = _best(accept, tiers, given)
+    reason = f"{told}; there is no further tier, and of all tier {best} is best"
+    return Move(_decision("accept", reason, score, features | {"accepted": best}), stands=best)
+
+
+def _without_answer(accept: Accept, tiers: Sequence[Tier], *, more: bool, given: JsonValue) -> Move:
+    index = len(tiers) - 1
+    features: dict[str, JsonValue] = {"tier": index, "at_least": accept.threshold(index), "error": tiers[-1].error}
+    said = f"tier {index} gave no answer"
     if more:
-        reason = f"tier {len(tiers) - 1} gave no answer: {tiers[-1].error}"
-        return None, Decision(choice="escalate", reason=reason, confidence=0.0, features=features)
-    scores = {
-        index: judge(tier.answer, tier.finish_reason).score for index, tier in enumerate(tiers) if tier.error is None
+        return Move(_decision("escalate", f"{said}: {tiers[-1].error}", 0.0, features), ask=Ask.NEXT_TIER)
+    if all(tier.error is not None for tier in tiers):
+        return Move(_decision("fail", f"no tier gave an answer; the last one: {tiers[-1].error}", 0.0, features))
+    if accept.otherwise == "fail":
+        reason = f"{said}, and no other tier's was good enough; the last one: {tiers[-1].error}"
+        return Move(_decision("fail", reason, 0.0, features))
+    best, score = _best(accept, tiers, given)
+    reason = f"{said} ({tiers[-1].error}); of the others tier {best} is best"
+    return Move(_decision("accept", reason, score, features | {"accepted": best}), stands=best)
+
+
+def _wanted(accept: Accept, heed: Heed, threshold: float, *, more: bool) -> str | None:
+    """The gate that needs calls now: the first one that can still change what becomes of the answer."""
+    if not heed.waiting or not (more or accept.ask_all or accept.otherwise in ("best", "fail")):
+        return None
+    waiting: list[Gate] = list(heed.waiting.values())
+    if not accept.ask_all and not still_open(heed.said, waiting, threshold):
+        return None
+    return next(name for name in ASK_MODELS if name in heed.waiting)
+
+
+def _ask_models(wanted: str, verdict: Verdict, threshold: float, features: dict[str, JsonValue]) -> Move:
+    said = "; ".join(map(str, verdict.said)) or "no gate has spoken"
+    reason = f"{said}: {wanted} is to say whether it reaches {threshold:.2f}"
+    return Move(_decision(ASKS[wanted].value, reason, verdict.score, features), ask=ASKS[wanted])
+
+
+def _best(accept: Accept, tiers: Sequence[Tier], given: JsonValue) -> tuple[int, float]:
+    """The tier with the highest score among those that answered, and that score; one that is vetoed comes last."""
+    verdicts = {
+        index: weigh(ask_gates(accept, tiers, index, given).said)
+        for index, tier in enumerate(tiers)
+        if tier.error is None
     }
-    if not scores:
-        return None, Decision(choice="fail", reason="no tier gave an answer", confidence=0.0, features=features)
-    best = max(scores, key=lambda index: scores[index])
-    reason = f"tier {len(tiers) - 1} gave no answer ({tiers[-1].error}); of the others tier {best} is best"
-    return best, Decision(
-        choice="accept", reason=reason, confidence=scores[best], features=features | {"accepted": best}
+    best = max(verdicts, key=lambda index: (not verdicts[index].vetoes, verdicts[index].score))
+    return best, verdicts[best].score
+
+
+def _agreeing(tiers: Sequence[Tier]) -> int:
+    """How many tiers, the last one among them, say what the last one says."""
+    said = normalise(tiers[-1].answer)
+    return sum(tier.error is None and not tier.empty and normalise(tier.answer) == said for tier in tiers)
+
+
+def _told(verdict: Verdict, threshold: float) -> str:
+    """The verdict in words."""
+    if len(verdict.said) == 1 and verdict.said[0].gate == "quality":
+        relation = "reaches" if verdict.accepts(threshold) else "is below"
+        return f"quality {verdict.score:.2f} {relation} {threshold:.2f}: {verdict.said[0].score.reason}"
+    said = "; ".join(map(str, verdict.said))
+    if verdict.vetoes:
+        return f"vetoed by {', '.join(one.gate for one in verdict.vetoes)}: {said}"
+    return (
+        f"score {verdict.score:.2f} {'reaches' if verdict.score >= threshold else 'is below'} {threshold:.2f}: {said}"
     )
+
+
+def _features(index: int, threshold: float, verdict: Verdict, heed: Heed) -> dict[str, JsonValue]:
+    features: dict[str, JsonValue] = {"tier": index, "score": verdict.score, "at_least": threshold, **heed.features}
+    features["gates"] = [said.shown for said in verdict.said]
+    if heed.waiting:
+        features["not_asked"] = list(heed.waiting)
+    return features
+
+
+def _decision(choice: str, reason: str, confidence: float, features: dict[str, JsonValue]) -> Decision:
+    return Decision(choice=choice, reason=reason, confidence=round(min(1.0, confidence), 4), features=features)

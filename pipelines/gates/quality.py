@@ -66,8 +66,9 @@ def stated_confidence(answer: JsonValue) -> float | None:
     """What the model said of its own confidence, 0..1: a line `Confidence: 0.85` (or 85 %), or a field of that name."""
     if isinstance(answer, dict):
         value = answer.get("confidence")
-        number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-        return number if number is not None and 0 <= number <= 1 else None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return float(value) if 0 <= value <= 1 else None
     found = CONFIDENCE.findall(answer) if isinstance(answer, str) else []
     if not found:
         return None

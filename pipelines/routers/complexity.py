@@ -6,10 +6,13 @@ A heuristic that costs microseconds. It looks at the question only, so it knows 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mirepoix.spec import Route
-from mirepoix.views import Decision
+from pipelines.routers.expectation import Candidate
+from pipelines.routers.preference import Preference
+from pipelines.routers.query import Query
 
 WORDS_OF_A_LONG_QUERY = 90
 TERMS_OF_A_TECHNICAL_QUERY = 5
@@ -202,9 +205,9 @@ def complexity(query: str) -> Complexity:
     return Complexity(round(score, 4), **{name: round(value, 4) for name, value in factors.items()})
 
 
-def route_by_complexity(node: Route, query: str) -> tuple[int, Decision]:
-    """The first branch whose bound is above the score, else the last one."""
-    seen = complexity(query)
+def by_complexity(node: Route, query: Query, candidates: Sequence[Candidate]) -> Preference:
+    """The first branch whose bound is above the score, else the last one; if that is ruled out, the next harder one."""
+    seen = complexity(query.text)
     index = next(
         (index for index, branch in enumerate(node.to) if branch.below is not None and seen.score < branch.below),
         len(node.to) - 1,
@@ -215,8 +218,9 @@ def route_by_complexity(node: Route, query: str) -> tuple[int, Decision]:
         f"is below {bound}" if bound is not None else f"is not below {bounds[-1]}" if bounds else "needs no bound"
     )
     leading = max(("length", "technical", "ambiguity"), key=lambda name: WEIGHTS[name] * getattr(seen, name))
-    return index, Decision(
-        choice=f"to.{index}",
+    open_ = [candidate.index for candidate in candidates]
+    return Preference(
+        next((harder for harder in open_ if harder >= index), open_[-1]),
         reason=f"complexity {seen.score:.2f} {relation}; most of it from {leading}",
         confidence=_confidence(seen.score, bounds),
         features={

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from mirepoix.spec import Route
-from mirepoix.views import Decision
+from pipelines.routers.expectation import Candidate
+from pipelines.routers.preference import Preference
+from pipelines.routers.query import Query
 
 SIGNS: dict[str, re.Pattern[str]] = {
     task: re.compile(pattern, re.IGNORECASE | re.MULTILINE)
@@ -37,26 +40,28 @@ def classify(query: str) -> dict[str, float]:
     return {task: round(share, 4) for task, share in ranked}
 
 
-def route_by_task(node: Route, query: str, given: str | None) -> tuple[int, Decision]:
-    """The branch of the given task, else of the most suggested one that has a branch, else the default."""
+def by_task(node: Route, query: Query, candidates: Sequence[Candidate]) -> Preference:
+    """The branch of the given task, else of the most suggested one that has a branch, else the default.
+
+    Where that is ruled out, the default; where that is too, the first that can answer.
+    """
     branches = {branch.task: index for index, branch in enumerate(node.to) if branch.task is not None}
     default = len(node.to) - 1
-    features: dict[str, Any] = {"given": given, "known": sorted(branches)}
-    if given is not None:
-        named = given in branches
-        reason = f"the producer says it is {given!r}" + ("" if named else ", which has no branch of its own")
-        index = branches.get(given, default)
-        return index, Decision(choice=f"to.{index}", reason=reason, confidence=1.0, features=features)
-    shares = classify(query)
+    features: dict[str, Any] = {"given": query.task, "known": sorted(branches)}
+    if query.task is not None:
+        named = query.task in branches
+        reason = f"the producer says it is {query.task!r}" + ("" if named else ", which has no branch of its own")
+        return Preference(_open(candidates, branches.get(query.task, default), default), reason, 1.0, features)
+    shares = classify(query.text)
+    features |= {"suggested": shares}
     for task, share in shares.items():
         if task in branches:
-            reason = f"its words suggest {task!r}"
-            return branches[task], Decision(
-                choice=f"to.{branches[task]}",
-                reason=reason,
-                confidence=share,
-                features=features | {"suggested": shares},
-            )
+            index = _open(candidates, branches[task], default)
+            return Preference(index, f"its words suggest {task!r}", share, features)
     reason = "its words suggest none of the tasks that have a branch"
-    features = features | {"suggested": shares}
-    return default, Decision(choice=f"to.{default}", reason=reason, confidence=0.5, features=features)
+    return Preference(_open(candidates, default, default), reason, 0.5, features)
+
+
+def _open(candidates: Sequence[Candidate], *wanted: int) -> int:
+    known = [candidate.index for candidate in candidates]
+    return next((index for index in wanted if index in known), known[0])

@@ -5,14 +5,14 @@ Own code, since httpx-sse keeps lines and events of any length, and breaks lines
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from mirepoix.errors import ProviderError
 from mirepoix.states import ErrorKind
 
 MAX_EVENT_BYTES = 4_000_000
-LINE_END = re.compile(rb"\r\n?|\n")
+MAX_LINES = 600_000
+"""A token takes four lines at the most, and the longest answers have 128,000 tokens."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -23,32 +23,38 @@ class EventReader:
         self._rest = b""
         self._data: list[bytes] = []
         self._size = 0
+        self._lines = 0
         self._begun = False
 
     def feed(self, part: bytes) -> Iterator[bytes]:
         """The data of each event that `part` completes. Raises ProviderError for an event beyond all bounds."""
-        text, looked_at = self._rest + part, max(0, len(self._rest) - 1)
+        text = self._rest + part
         if not self._begun and len(text) >= len(BYTE_ORDER_MARK):
-            text, looked_at, self._begun = text.removeprefix(BYTE_ORDER_MARK), 0, True
-        start = 0
-        for end in LINE_END.finditer(text, looked_at):
-            if end.group() == b"\r" and end.end() == len(text):
-                break  # the LF that belongs to it may be the next byte
-            line, start = text[start : end.start()], end.end()
-            data = self._take_line(line)
+            text, self._begun = text.removeprefix(BYTE_ORDER_MARK), True
+        lines = text.splitlines(keepends=True)
+        # after a CR at the end, the LF that belongs to it may be the next byte
+        self._rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        self._lines += len(lines)
+        for line in lines:
+            data = self._take_line(line.rstrip(b"\r\n"))
             if data is not None:
                 yield data
-        self._rest = text[start:]
         if len(self._rest) + self._size > MAX_EVENT_BYTES:
-            message = f"an event of the stream is larger than {MAX_EVENT_BYTES:,} bytes"
-            raise ProviderError(message, kind=ErrorKind.BAD_ANSWER)
+            raise _too_much(f"an event of the stream is larger than {MAX_EVENT_BYTES:,} bytes")
+        if self._lines > MAX_LINES:
+            raise _too_much(f"the stream has more than {MAX_LINES:,} lines")
 
     def _take_line(self, line: bytes) -> bytes | None:
         if not line:
             data, self._data, self._size = b"\n".join(self._data), [], 0
             return data or None
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            self._data.append(value.removeprefix(b" "))
-            self._size += len(value) + 1
+        if line.startswith(b"data"):
+            field, _, value = line.partition(b":")
+            if field == b"data":
+                self._data.append(value.removeprefix(b" "))
+                self._size += len(value) + 1
         return None
+
+
+def _too_much(message: str) -> ProviderError:
+    return ProviderError(message, kind=ErrorKind.BAD_ANSWER)

@@ -108,7 +108,6 @@ def test_a_forced_tool_that_is_cut_short_has_no_input(anthropic: httpx.Client) -
         ({"top_p": 1.0}, "top_p: Extra inputs are not permitted"),
         ({"top_k": 5}, "top_k: Extra inputs are not permitted"),
         ({"response_format": {}}, "response_format: Extra inputs are not permitted"),
-        ({"stream": True}, "stream: true is not emulated"),
         ({"tool_choice": {"type": "tool", "name": "x"}}, "Tool 'x' not found in provided tools"),
         (
             {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},

@@ -18,6 +18,14 @@ ASK: dict[str, Any] = {
     ],
 }
 
+TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "look_up",
+        "parameters": {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]},
+    },
+}
+
 
 def ask(client: httpx.Client, **changes: Any) -> httpx.Response:
     body = {key: value for key, value in {**ASK, **changes}.items() if value is not ...}
@@ -88,6 +96,32 @@ def test_json_mode_gives_an_object(openai: httpx.Client) -> None:
     messages = user("Answer in JSON.\nWhat is the capital of France?")
     answer = ask(openai, messages=messages, response_format={"type": "json_object"}).json()
     assert json.loads(answer["choices"][0]["message"]["content"]) == {"answer": "Paris"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "words", "called", "finish_reason"),
+    [
+        ("required", "", True, "tool_calls"),
+        ({"type": "function", "function": {"name": "look_up"}}, "", True, "stop"),
+        ("auto", "Use look_up.", True, "tool_calls"),
+        ("auto", "Use look_up_all.", False, "stop"),
+        ("none", "Use look_up.", False, "stop"),
+        (..., "Use look_up.", True, "tool_calls"),
+    ],
+)
+def test_a_tool_is_called_that_must_be_or_that_the_user_names(
+    openai: httpx.Client, choice: object, words: str, called: bool, finish_reason: str
+) -> None:
+    messages = user(f"{words}\nWhat is the capital of France?")
+    said = ask(openai, messages=messages, tools=[TOOL], tool_choice=choice).json()["choices"][0]
+    assert said["finish_reason"] == finish_reason
+    assert ("tool_calls" in said["message"], said["message"]["content"]) == (called, None if called else "Paris")
+    if called:
+        (call,) = said["message"]["tool_calls"]
+        assert call["function"] == {"name": "look_up", "arguments": '{"answer": "Paris"}'}
+        result = [*messages, said["message"], {"role": "tool", "tool_call_id": call["id"], "content": "Use look_up."}]
+        answer = ask(openai, messages=result, tools=[TOOL]).json()["choices"][0]["message"]
+        assert answer["content"], "what a tool says calls none"
 
 
 @pytest.mark.parametrize(
@@ -165,10 +199,43 @@ def test_json_mode_gives_an_object(openai: httpx.Client) -> None:
         ),
         ({"top_k": 3}, None, None, "Unrecognized request argument supplied: top_k"),
         (
-            {"stream": True},
-            "stream",
-            "unsupported_value",
-            "Unsupported value: this value of 'stream' is not emulated.",
+            {"stream_options": {"include_usage": True}},
+            "stream_options",
+            None,
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+        ),
+        (
+            {"top_logprobs": 2},
+            "top_logprobs",
+            None,
+            "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.",
+        ),
+        (
+            {"logprobs": True, "top_logprobs": 21},
+            "top_logprobs",
+            "integer_above_max_value",
+            "Invalid 'top_logprobs': integer above maximum value. Expected a value <= 20, but got 21 instead.",
+        ),
+        (
+            {"tool_choice": "required"},
+            "tool_choice",
+            None,
+            "'tool_choice' is only allowed when 'tools' are specified.",
+        ),
+        (
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "other"}}},
+            "tool_choice",
+            None,
+            "Tool choice 'other' not found in 'tools' parameter.",
+        ),
+        (
+            {"tools": [{"type": "function", "function": {**TOOL["function"], "strict": True}}]},
+            "tools",
+            "invalid_function_parameters",
+            (
+                "Invalid schema for function 'look_up': In context=(), 'additionalProperties' is required to be "
+                "supplied and to be false."
+            ),
         ),
         ({"n": 2}, "n", "unsupported_value", "Unsupported value: this value of 'n' is not emulated."),
         (

@@ -83,4 +83,7 @@ def test_no_body_makes_it_fail(
     body = {**strange, **heart} if valid_at_heart else strange
     answer = httpx.post(emulator.url + path, content=json.dumps(body), headers=HEADERS, trust_env=False)
     assert answer.status_code in (200, 400, 404)
-    assert answer.json().keys() & {"error", "choices", "content"}
+    if answer.headers["content-type"].startswith("text/event-stream"):
+        assert "data: " in answer.text
+    else:
+        assert answer.json().keys() & {"error", "choices", "content"}

@@ -66,7 +66,7 @@ def test_a_scenario_is_read_from_yaml_and_from_json(scenario_file: Path) -> None
         ("faults:\n- {kind: slow}", r":2: faults\.0: a fault of kind 'slow' needs 'seconds'\."),
         ("latency: {min: 2, max: 1}", r":1: latency: min, 2, is above max, 1\."),
         ("rate_limits: {openai: {rmp: 3}}", r"rate_limits\.openai: unknown key 'rmp'\. Did you mean 'rpm'\?"),
-        ("rate_limits: {opnai: {rpm: 3}}", r"rate_limits.*Input should be 'openai' or 'anthropic'"),
+        ("rate_limits: {opnai: {rpm: 3}}", r"rate_limits.*Input should be 'openai', 'anthropic' or 'gemini'"),
         ("models: {gpt-4: {guess: 2}}", r"models\.gpt-4\.guess: Input should be less than or equal to 1"),
         ("faults: [", r":1: not valid YAML"),
         ("# nothing", r"scenario\.yaml is empty\."),

@@ -39,6 +39,37 @@ def test_a_published_price_is_looked_up() -> None:
     assert cost(model, Api.OPENAI, Usage(input=1_000_000, output=1_000_000)) == Decimal("0.75")
 
 
+@pytest.mark.parametrize(
+    ("name", "api", "prices_of"),
+    [
+        ("gemini-2.5-flash", Api.GEMINI, None),
+        ("gpt-4o-mini", Api.AZURE, None),
+        ("mistral-small-latest", Api.OPENAI, "mistral"),
+        ("deepseek-chat", Api.OPENAI, "deepseek"),
+        ("llama-3.3-70b-versatile", Api.OPENAI, "groq"),
+        ("openai/gpt-4o-mini", Api.OPENAI, "openrouter"),
+    ],
+)
+def test_each_company_has_its_published_prices(name: str, api: Api, prices_of: str | None) -> None:
+    model = Model(provider="p", name=name)
+    dear = cost(model, api, Usage(input=1_000_000, output=0), prices_of)
+    assert dear > 0
+    assert cost(model, api, Usage(input=1_000_000, output=0, cached=1_000_000), prices_of) <= dear
+
+
+def test_what_is_kept_for_an_hour_costs_more_to_write() -> None:
+    model = Model(provider="p", name="claude-haiku-4-5")
+    short = cost(model, Api.ANTHROPIC, Usage(input=1_000_000, output=0, cache_write=1_000_000))
+    long = cost(model, Api.ANTHROPIC, Usage(input=1_000_000, output=0, cache_write=1_000_000, cache_write_1h=1_000_000))
+    assert (short, long) == (Decimal("1.25"), Decimal(2))
+    price = PRICE.model_copy(update={"cache_write_1h": Decimal(3)})
+    usage = Usage(input=10, output=0, cache_write=10, cache_write_1h=4)
+    assert (
+        cost(Model(provider="p", name="m", price=price), Api.OPENAI, usage)
+        == (6 * Decimal("0.3125") + 4 * 3) / 1_000_000
+    )
+
+
 def test_an_unknown_price_is_asked_for() -> None:
     with pytest.raises(ConfigError, match=r"models\.mine: no published price is known for 'my-own'; give it one"):
         require_price("mine", Model(provider="p", name="my-own"), Api.OPENAI)

@@ -27,6 +27,28 @@ def test_a_pipeline_survives_being_written_down(spec: Pipeline) -> None:
     assert version(parse(dump(spec))) == version(spec)
 
 
+def test_what_a_call_leaves_out_does_not_change_its_version() -> None:
+    assert dump(Call(model="a")) == {"kind": "call", "model": "a", "prompt": "{{ previous }}"}
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ({"tool_choice": "auto"}, "tool_choice goes with tools"),
+        ({"tools": []}, "at least 1 item"),
+        ({"tools": [{"name": "a b"}]}, "should match pattern"),
+        ({"tools": [{"name": "a"}, {"name": "a"}]}, "two tools of a call have the same name"),
+        ({"tools": [{"name": "look"}], "tool_choice": "lok"}, "Did you mean 'look'"),
+        ({"stop": ["", "x"]}, "at least 1 character"),
+        ({"stop": ["x"] * 5}, "at most 4 items"),
+        ({"top_p": 0}, "greater than 0"),
+    ],
+)
+def test_options_of_a_call_that_cannot_be(call: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        parse({"call": {"model": "a"} | call})
+
+
 @given(pipelines(), pipelines())
 def test_versions_differ_exactly_where_pipelines_do(one: Pipeline, other: Pipeline) -> None:
     assert (version(one) == version(other)) == (one == other)

@@ -8,14 +8,22 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from mirepoix import Branch, Call, Route
+from mirepoix.config import Config
 from mirepoix.errors import PipelineError
+from mirepoix.paths import root
 from mirepoix.spec import Accept
-from pipelines.gates import Tier, decide_cascade, judge, stated_confidence
+from pipelines.gates import Tier, judge, next_move, stated_confidence
 from pipelines.items import parse_items
 from pipelines.reducers import Member, majority_vote, normalise
-from pipelines.routers import choose_branch
+from pipelines.routers import Query, choose_branch
 from pipelines.routers.complexity import complexity
 
+CONFIG = Config.model_validate(
+    {
+        "providers": {"one": {"api": "openai"}},
+        "models": {name: {"provider": "one", "price": {"input": 1, "output": 1}} for name in "abc"},
+    }
+)
 THREE = Route(
     by="complexity",
     to=(Branch(below=0.3, then=Call(model="a")), Branch(below=0.7, then=Call(model="b")), Branch(then=Call(model="c"))),
@@ -41,8 +49,9 @@ the compiler, the cache and the database of the architecture could deadlock, and
     ("query", "branch"), [("What is the capital of France?", 0), ("", 0), (HARD, 2), ("word " * 10_000, 1)]
 )
 def test_a_query_goes_where_its_complexity_belongs(query: str, branch: int) -> None:
-    index, decision = choose_branch(THREE, query, None)
-    assert (index, decision.choice) == (branch, f"to.{branch}")
+    choice = choose_branch(root(THREE), Query(query, CONFIG))
+    decision = choice.decision
+    assert (choice.index, decision.choice) == (branch, f"to.{branch}")
     assert decision.features["score"] == complexity(query).score
     assert decision.features["bounds"] == [0.3, 0.7]
     assert 0.5 <= decision.confidence <= 1
@@ -66,9 +75,9 @@ def test_complexity_lies_between_0_and_1_and_is_the_same_each_time(query: str) -
     ],
 )
 def test_a_query_goes_to_its_kind_of_work(query: str, given_task: str | None, branch: int) -> None:
-    index, decision = choose_branch(TASKS, query, given_task)
-    assert index == branch
-    assert decision.reason
+    choice = choose_branch(root(TASKS), Query(query, CONFIG, given_task))
+    assert choice.index == branch
+    assert choice.decision.reason
 
 
 @pytest.mark.parametrize(
@@ -115,8 +124,8 @@ def test_a_confidence_that_makes_no_sense_counts_as_none(answer: JsonValue) -> N
 def test_a_cascade_goes_on_until_an_answer_is_good_enough(
     tiers: list[Tier], more: bool, accepted: int | None, choice: str
 ) -> None:
-    index, decision = decide_cascade(Accept(), tiers, more=more)
-    assert (index, decision.choice) == (accepted, choice)
+    move = next_move(Accept(), tiers, more=more)
+    assert (move.stands, move.decision.choice) == (accepted, choice)
 
 
 def test_the_majority_wins_whatever_its_spelling() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from mirepoix.ledger.contents import load
+from mirepoix.ledger.tables import Attempt
 from mirepoix.states import JobState
 from tests.system.world import World, open_world
 
@@ -153,6 +157,22 @@ def refused(idle: World, *arguments: str, stdin: str = "") -> str:
     return done.stderr
 
 
+def test_attached_files_reach_every_provider_as_they_are(world: World, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\x00\xff")
+    (tmp_path / "b.pdf").write_bytes(b"%PDF-1.7")
+    attached = [part for name in ("a.png", "b.pdf") for part in ("--attach", str(tmp_path / name))]
+    (answer,) = world.lines("submit", "look", "What is this?", *attached, "--wait")
+    assert (answer["state"], answer["calls"]) == ("succeeded", 2)
+    with world.database.read() as connection:
+        hashes = connection.scalars(select(Attempt.prompt_hash).where(Attempt.job_id == answer["job"])).all()
+        sent = json.dumps(list(load(connection, hashes).values()))
+    picture, document = (base64.b64encode(content).decode() for content in (b"\x89PNG\x00\xff", b"%PDF-1.7"))
+    assert f'"image_url": {{"url": "data:image/png;base64,{picture}"}}' in sent
+    assert f'"file": {{"filename": "b.pdf", "file_data": "data:application/pdf;base64,{document}"}}' in sent
+    assert f'"source": {{"type": "base64", "media_type": "image/png", "data": "{picture}"}}' in sent
+    assert f'"source": {{"type": "base64", "media_type": "application/pdf", "data": "{document}"}}' in sent
+
+
 def jobs_in(idle: World) -> set[str]:
     """The ids of all jobs in the ledger."""
     with idle.client() as client:
@@ -172,6 +192,18 @@ def test_an_empty_input_is_refused(idle: World) -> None:
 def test_an_input_of_five_megabytes_is_refused_with_the_limit(idle: World, tmp_path: Path) -> None:
     (tmp_path / "big.txt").write_text("x" * 5_000_000)
     assert "the limit is 4,000,000" in refused(idle, "submit", "ask", "--file", str(tmp_path / "big.txt"))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "is empty"), (b"x" * 3_000_001, "does not fit"), (None, "cannot be read")],
+)
+def test_a_file_that_cannot_be_attached_is_named(idle: World, tmp_path: Path, content: bytes | None, says: str) -> None:
+    if content is not None:
+        (tmp_path / "a.png").write_bytes(content)
+    said = refused(idle, "submit", "ask", "text", "--attach", str(tmp_path / "a.png"))
+    assert "a.png" in said
+    assert says in said
 
 
 def test_a_bad_line_in_a_file_of_jobs_is_named_and_none_of_the_batch_is_accepted(idle: World, tmp_path: Path) -> None:

@@ -14,12 +14,11 @@ from mirepoix.errors import ConfigError, ProviderError
 from mirepoix.prices import Usage
 from mirepoix.states import ErrorKind
 from tasks.call import wait_before_retry
-from tasks.loop import Loop
 from tasks.providers import open_adapter
 from tasks.providers.base import Completion, Question, Turn
+from tests.tasks.asking import KEPT, LOOP
 from tests.tasks.servers import Served, reply, serving
 
-LOOP = Loop()
 QUESTION = Question(
     target="the-model", turns=(Turn("user", "Why?"),), system="Be brief.", max_tokens=7, temperature=0.5
 )
@@ -44,6 +43,7 @@ def ask(url: str, api: Api = Api.OPENAI, **settings: object) -> Completion:
     data = {"api": api, "base_url": url, "key_env": "THE_KEY", "timeout": 1, "connect_timeout": 1, **settings}
     provider = Provider.model_validate(data)
     adapter = open_adapter("p", provider, LOOP, emulator_url=None, environ={"THE_KEY": "sk-secret"})
+    KEPT.append(adapter)
     return LOOP.run(adapter.send(adapter.body(QUESTION), "01JOB/$"))
 
 

@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("error_kind", sa.String(length=32), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("finish_reason", sa.String(length=40), nullable=True),
+        sa.Column("logprob", sa.Double(), nullable=True),
         sa.Column("form", sa.String(length=10), nullable=True),
         sa.Column("cached_from", sa.BigInteger(), nullable=True),
         sa.Column("request_id", sa.String(length=200), nullable=True),
