@@ -10,13 +10,29 @@ from mirepoix.client import Client, Handle
 from mirepoix.errors import MirepoixError
 from mirepoix.ledger.accept import Submission
 from mirepoix.settings import Settings
-from mirepoix.spec import Accept, Branch, Call, Cascade, Chain, Ensemble, Gates, If, Map, Reduce, Route, Split, Vote
+from mirepoix.spec import (
+    Accept,
+    Branch,
+    Cache,
+    Call,
+    Cascade,
+    Chain,
+    Ensemble,
+    Gates,
+    If,
+    Map,
+    Reduce,
+    Route,
+    Split,
+    Vote,
+)
 from mirepoix.states import JobState, StepState
 
 __all__ = [
     "Accept",
     "Answer",
     "Branch",
+    "Cache",
     "Call",
     "Cascade",
     "Chain",

@@ -217,7 +217,7 @@ def _outcome(row: Row[Any], step: Row[Any]) -> str:
         in_flight = step.holder is not None and step.epoch == row.epoch
         return "in_flight" if in_flight else "unknown"
     if row.error_kind is None:
-        return "answered"
+        return "answered" if row.cached_from is None else "cached"
     return "unknown" if row.error_kind == ErrorKind.UNKNOWN else "failed"
 
 

@@ -21,7 +21,7 @@ from pipelines.answers.json_text import NotJson, parse_json, require_shallow
 from pipelines.answers.repair import repaired
 
 MOST_CANDIDATES = 12
-NOT_JSON = "json"
+NOT_JSON = "not JSON"
 """The rule that an answer breaks in which no JSON is found; schemas have no such keyword."""
 
 
@@ -66,7 +66,11 @@ def read_answer(answer: JsonValue, schema: Mapping[str, Any], *, repair: bool = 
     if isinstance(strict, Reading) or not repair:
         return strict
     mended = _weigh(((partial(_same, value), Form.REPAIRED) for value in repaired(text)), schema)
-    return mended if isinstance(mended, Reading) else strict
+    return strict if _is_no_json(mended) else mended
+
+
+def _is_no_json(reading: Reading | Unfit) -> bool:
+    return isinstance(reading, Unfit) and reading.flaws[0].rule == NOT_JSON
 
 
 Candidate = tuple[Callable[[], Any], Form]

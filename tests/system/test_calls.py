@@ -17,6 +17,7 @@ from mirepoix import Call, Client, Handle, JobState
 from mirepoix.errors import JobFailed
 from mirepoix.ledger.accept import Options
 from mirepoix.pieces import Piece
+from mirepoix.states import ErrorKind
 from mirepoix.views import AttemptView, TraceView
 from tests.answers.broken import SCHEMA, broken_answers
 from tests.system.speaker import Say, Speaker, say, speaking
@@ -139,6 +140,16 @@ def test_reasks_keep_to_the_budget(client: Client, speaker: Speaker) -> None:
     assert trace.cost_usd <= Decimal("0.00002")
 
 
+def test_an_answer_that_must_not_leave_the_house_is_not_shown_to_its_model_again(
+    client: Client, speaker: Speaker
+) -> None:
+    speaker.answers["gossip"] = [say('{"n": "write to anna.berg@example.org"}'), say(GOOD)]
+    trace = done(client, "strict", "gossip")
+    assert trace.state is JobState.FAILED
+    assert trace.steps[0].error_kind == ErrorKind.PRIVACY
+    assert len(speaker.asked["gossip"]) == 1
+
+
 def test_of_broken_answers_none_passes_and_none_is_lost(client: Client, speaker: Speaker) -> None:
     spec = Call(model="one", schema_=SCHEMA, reask=1, repair=True)
     answers = [answer for index, answer in enumerate(broken_answers()) if index % 25 < 5]
@@ -177,6 +188,7 @@ def test_the_same_request_is_answered_from_the_ledger_at_no_cost(client: Client,
     assert len(speaker.asked["twice"]) == 1
     (attempt,) = attempts(second)
     assert attempt.cached
+    assert attempt.outcome == "cached"
     assert attempt.cached_from == f"{first.job}/$"
     assert (attempt.cost_usd, attempt.input_tokens, attempt.output_tokens) == (Decimal(0), 0, 0)
     assert (first.cost_usd, second.cost_usd) == (Decimal("0.000015"), Decimal(0))
