@@ -34,6 +34,9 @@ soak: $(READY) ## the same at random for as long as asked: make soak MINUTES=30 
 bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery and bare httpx
 	$(BIN)/python -m bench.overhead
 
+bench-case-study: $(READY) ## compare cost, latency and quality of a strong model alone with those of an orchestrated mix
+	$(BIN)/python -m bench.case_study
+
 patterns: $(READY) ## write docs/patterns.md from real runs of examples/patterns
 	$(BIN)/python -m tests.system.patterns
 
@@ -51,7 +54,7 @@ build: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
 
 lock: $(READY) ## pin the newest versions that pyproject.toml allows
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra documents --extra semantic --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --upgrade -q -o requirements.lock
 
 migration: $(READY) ## write a migration for changed tables: make migration MESSAGE="what changes"
@@ -71,4 +74,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services faults soak bench patterns lint fmt build lock migration clean
+.PHONY: help demo test test-quick test-services faults soak bench bench-case-study patterns lint fmt build lock migration clean

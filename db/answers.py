@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, or_, select, update
 
 from db.locks import LockedJob, lock_job
 from db.steps import OPEN, Claim, add_steps
@@ -25,6 +26,8 @@ AnyRow = Row[*tuple[Any, ...]]
 
 ADOPTS = ("chain", "route", "if")
 """Kinds that take the answer of the last step below them as their own, without a decision of their own."""
+MAY_END_EARLY = "ensemble"
+"""The kind that may decide while steps below it are at work: they may wake it when it is awake, and end with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +88,29 @@ def spawn_steps(
     providers: Mapping[str, str],
     *,
     waits_for: int,
+    wake_at: datetime | None = None,
+    driven: bool = False,
 ) -> bool:
     """Add steps below a claimed one, which then waits for `waits_for` of them; False when the claim has lapsed.
 
-    Ends the claim: who held it has nothing more to say about this step.
+    Ends the claim: who held it has nothing more to say about this step. At `wake_at` it is ready in any case; with
+    `driven` no canvas leads back to it. It may wait for what is there already: `children` may be empty.
     """
     if not holds(connection, claim):
         return False
-    add_steps(connection, claim.job, children, providers)
+    if children:
+        add_steps(connection, claim.job, children, providers)
     connection.execute(
         update(Step)
         .where(Step.job_id == claim.job_id, Step.path == claim.path)
-        .values(holder=None, epoch=Step.epoch + 1, missing=waits_for, due_at=None)
+        .values(
+            holder=None,
+            epoch=Step.epoch + 1,
+            missing=waits_for,
+            due_at=None,
+            wake_at=wake_at,
+            **({"driven": True} if driven else {}),
+        )
     )
     return True
 
@@ -161,6 +175,8 @@ def _finish(wave: _Wave, path: str, values: dict[str, Any], *, driven: bool) -> 
         .values(finished_at=now(), holder=None, due_at=None, **values)
     )
     step = wave.row(path)
+    if step.kind == MAY_END_EARLY:
+        _end_below(wave, path, StepState.CANCELLED)
     driven = driven or step.driven
     if step.state == StepState.SUCCEEDED or _takes_turns(wave, step):
         for waiting in step.feeds:
@@ -180,7 +196,7 @@ def _tell_parent(wave: _Wave, step: Row[Any], *, driven: bool) -> None:
     failed = step.state != StepState.SUCCEEDED
     parent = wave.row(step.parent)
     if failed and parent.kind in ADOPTS:
-        _skip_below(wave, parent.path)
+        _end_below(wave, parent.path, StepState.SKIPPED)
         values = {"state": StepState.FAILED, "error_kind": ErrorKind.CHILD, "error": _blame(step)}
         _finish(wave, parent.path, values, driven=True)
         return
@@ -197,13 +213,19 @@ def _output_below(wave: _Wave, path: str) -> str:
 
 
 def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
-    """Count one need of the step as met; when it was the last, its time has come."""
+    """Count one need of the step as met; when it was the last, its time has come. Returns how many are left.
+
+    A step that may end early is awake when it needs no more, or its time is up: then nothing is counted.
+    """
     step = wave.connection.execute(
         update(Step)
         .where(Step.job_id == wave.job_id, Step.path == path)
+        .where(or_(Step.missing > 0, Step.kind != MAY_END_EARLY))
         .values(missing=Step.missing - 1, **({"driven": True} if driven else {}))
         .returning(Step.missing, Step.kind, Step.driven, Step.lane, Step.provider, Step.model, Step.state)
-    ).one()
+    ).one_or_none()
+    if step is None:
+        return 0
     decides = step.kind != "chain" and not (step.kind in ("route", "if") and step.state == StepState.RUNNING)
     if step.missing == 0 and decides:
         wave.connection.execute(update(Step).where(Step.job_id == wave.job_id, Step.path == path).values(due_at=now()))
@@ -212,12 +234,13 @@ def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
     return int(step.missing)
 
 
-def _skip_below(wave: _Wave, path: str) -> None:
+def _end_below(wave: _Wave, path: str, state: StepState) -> None:
+    """End what is open below the step; who holds such a step gives its request up (workers/watch.py)."""
     below = Step.path != ROOT if path == ROOT else Step.path.startswith(path + ".", autoescape=True)
     wave.connection.execute(
         update(Step)
         .where(Step.job_id == wave.job_id, Step.state.in_(OPEN), below)
-        .values(state=StepState.SKIPPED, due_at=None, finished_at=now())
+        .values(state=state, due_at=None, finished_at=now())
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select, tuple_, update
 from sqlalchemy import insert as insert_into
 
 from db.locks import LockedJob, lock_job
@@ -132,6 +132,17 @@ def release_step(connection: Connection, claim: Claim, *, wait: timedelta = time
 def move_step(connection: Connection, claim: Claim, *, model: str, provider: str) -> bool:
     """Hand a claimed step back undone, to another `model`; False when the claim has lapsed."""
     return _hand_back(connection, claim, {"due_at": now(), "model": model, "provider": provider})
+
+
+def read_given_up(connection: Connection, steps: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of `steps` (job, path) that ended because nobody needs them any more."""
+    given_up: set[tuple[str, str]] = set()
+    for start in range(0, len(steps), 200):
+        these = tuple_(Step.job_id, Step.path).in_(steps[start : start + 200])
+        ended = Step.state.in_([StepState.CANCELLED, StepState.SKIPPED])
+        rows = connection.execute(select(Step.job_id, Step.path).where(these, ended)).all()
+        given_up |= {(row.job_id, row.path) for row in rows}
+    return given_up
 
 
 def _hand_back(connection: Connection, claim: Claim, values: dict[str, datetime | str]) -> bool:

@@ -83,13 +83,15 @@ class Answerer:
     def _judge(self, judged: str, found: Found | None, profile: ModelProfile, draws: random.Random) -> Answer:
         """A score for another's answer; to a question that nobody knows, as sure as of any text."""
         if found is None:
-            score = stated_confidence(profile, self._try_text(judged, profile, draws), draws)
+            outcome = self._try_text(judged, profile, draws)
+            score = stated_confidence(profile, outcome, draws)
         else:
             question, shared = found.question, generator(self.seed, "question", found.question.id)
             outcome = try_question(profile, question.difficulty, shared=shared, own=draws, rho=self.rho)
             score = score_answer(profile, outcome, judged, (question.answer, *question.accept), draws)
         reason = "It says what I would have said." if score >= EVEN else "I would have said something else."
-        return Answer(text=json.dumps({"score": round(score, 2), "reason": reason}), asked=judged, confidence=score)
+        text = json.dumps({"score": round(score, 2), "reason": reason})
+        return Answer(text=text, asked=judged, confidence=score, outcome=outcome)
 
     def _wrong_answer(self, question: Question, shared: random.Random, draws: random.Random) -> str:
         """With probability rho the one that tempts all models, else any, so that votes can agree on one."""

@@ -23,6 +23,7 @@ from emulator.gemini import GeminiContent
 from emulator.gemini_pages import GeminiPages, is_for_gemini, read_address
 from emulator.limits import RateLimiter
 from emulator.openai import OpenAIChat, list_models
+from emulator.prompt_cache import PromptCache
 from emulator.questions import load_questions
 from emulator.settings import EmulatorSettings
 from emulator.wire import ApiError, Wire
@@ -40,6 +41,7 @@ def create_app(settings: EmulatorSettings) -> Starlette:
         Attempts(),
         Faults(scenario.faults, settings.seed),
         RateLimiter(scenario.rate_limits),
+        PromptCache(),
     )
     control, gemini = Control(emulator), GeminiPages(emulator)
 

@@ -24,6 +24,7 @@ from emulator.latency import Latency, draw_latency
 from emulator.limits import INPUT_ONLY, Admission, RateLimiter
 from emulator.odd_replies import twist
 from emulator.profiles import ModelProfile
+from emulator.prompt_cache import CACHING, PromptCache
 from emulator.replies import make_reply
 from emulator.settings import EmulatorSettings
 from emulator.sse import HEADERS as SSE_HEADERS
@@ -45,6 +46,7 @@ class Emulator:
     attempts: Attempts
     faults: Faults
     limiter: RateLimiter
+    prompts: PromptCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,8 @@ class Endpoint:
         except UnusableSchema as error:
             name = ask.json_wish.name if ask.json_wish else ""
             raise self._wire.bad_schema(name, str(error)) from error
+        if self._wire.api in CACHING:
+            reply = replace(reply, cached_tokens=self._emulator.prompts.recall(call.key or "", ask))
         latency = draw_latency(profile, reply.output_tokens, draws, settings.scenario.latency)
         said = reply if call.fault is None else twist(call.fault, ask, reply)
         return _Answered(ask, profile, said, latency.after(reply.thought_tokens))
@@ -253,7 +257,7 @@ def _charge(profile: ModelProfile, reply: Reply, latency: Latency) -> dict[str, 
     return {
         "input_tokens": reply.input_tokens,
         "output_tokens": reply.paid_tokens,
-        "cost_usd": usd(profile.cost(reply.input_tokens, reply.paid_tokens)),
+        "cost_usd": usd(profile.cost(reply.input_tokens, reply.paid_tokens, reply.cached_tokens)),
         "billed": True,
         "latency": latency.total,
     }

@@ -100,8 +100,10 @@ def _usage(ask: Ask, reply: Reply) -> dict[str, Any]:
 
 def _prompt_usage(ask: Ask, reply: Reply) -> dict[str, Any]:
     """What was used before the first token."""
+    cached = {"cachedContentTokenCount": reply.cached_tokens} if reply.cached_tokens else {}
     return {
         "promptTokenCount": reply.input_tokens,
+        **cached,
         "totalTokenCount": reply.input_tokens,
         "promptTokensDetails": modalities(ask, reply.input_tokens),
         "serviceTier": "standard",

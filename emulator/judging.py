@@ -23,14 +23,14 @@ def answer_to_judge(prompt: str, instruction: str) -> str | None:
 def score_answer(
     profile: ModelProfile, outcome: Outcome, judged: str, right: Iterable[str], draws: random.Random
 ) -> float:
-    """The judge's score of `judged`: how sure it is that this is right.
+    """The judge's score of `judged`: from 1 where it is sure that this is right to 0 where it is sure of the contrary.
 
     `outcome` is how it does on the question itself. Where it would get that right it agrees with what is one of
-    `right` and disagrees with all else; where it would err, the other way round.
+    `right` and disagrees with all else; where it would err, the other way round. Without confidence it says 0.5.
     """
     is_right = _plain(judged) in {_plain(text) for text in right}
     certainty = stated_confidence(profile, outcome, draws)
-    return certainty if is_right == outcome.right else 1 - certainty
+    return (1 + certainty if is_right == outcome.right else 1 - certainty) / 2
 
 
 def _plain(text: str) -> str:

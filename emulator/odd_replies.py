@@ -37,7 +37,7 @@ def twist(fault: Fault, ask: Ask, reply: Reply) -> Reply:
         case FaultKind.FENCED_JSON:
             return replace(_say(reply, f"```json\n{reply.ended.text}\n```"), instance=reply.instance)
         case FaultKind.TEXT:
-            return _say(reply, fault.text or "")
+            return replace(_say(reply, fault.text or ""), instance=_json(fault.text or ""))
         case FaultKind.DEEP_JSON:
             return _say(reply, "[" * DEPTH + "]" * DEPTH)
         case FaultKind.INVALID_UTF8:
@@ -73,6 +73,16 @@ def _say(reply: Reply, text: str, ending: Ending = Ending.DONE) -> Reply:
     return replace(
         reply, ended=Ended(text, ending), output_tokens=count_tokens(text), instance=None, logprobs=_none_of(reply)
     )
+
+
+def _json(text: str) -> Json | None:
+    """What a tool's arguments are in a text that is JSON; None where it is none that could be written again."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return None
+    return value
 
 
 def _none_of(reply: Reply) -> tuple[()] | None:

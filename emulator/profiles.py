@@ -47,9 +47,11 @@ class ModelProfile:
     confidence_auroc: float = 0.75
     steady: bool = False
 
-    def cost(self, input_tokens: int, output_tokens: int) -> Decimal:
-        """USD, exact: tokens times the price per million."""
-        return (input_tokens * self.price.input + output_tokens * self.price.output).scaleb(-6)
+    def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> Decimal:
+        """USD, exact: tokens times the price per million; `cached_tokens` are among the input's."""
+        cached = self.price.input if self.price.cached_input is None else self.price.cached_input
+        plain = input_tokens - cached_tokens
+        return (plain * self.price.input + cached_tokens * cached + output_tokens * self.price.output).scaleb(-6)
 
 
 def _profile(
@@ -116,6 +118,7 @@ def _published(model: Model, api: Api) -> Price:
     """The price of the product's table; asked for 1,000 tokens, as some prices rise with long prompts."""
     return Price(
         input=(cost(model, api, Usage(input=THOUSAND, output=0)) * THOUSAND).normalize(),
+        cached_input=(cost(model, api, Usage(input=THOUSAND, output=0, cached=THOUSAND)) * THOUSAND).normalize(),
         output=(cost(model, api, Usage(input=0, output=THOUSAND)) * THOUSAND).normalize(),
     )
 

@@ -116,7 +116,7 @@ class Reply:
     """What the model says to an `Ask`; `instance` is the value of an answer in JSON not cut short.
 
     `logprobs` has one item for each of the `pieces` of the text where they were asked for. `thought_tokens` came before
-    the text and are not among its `output_tokens`.
+    the text and are not among its `output_tokens`; `cached_tokens` are among its `input_tokens`.
     """
 
     ended: Ended
@@ -125,6 +125,7 @@ class Reply:
     instance: Json | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
     thought_tokens: int = 0
+    cached_tokens: int = 0
 
     @property
     def paid_tokens(self) -> int:

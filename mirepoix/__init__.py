@@ -13,13 +13,24 @@ from mirepoix.settings import Settings
 from mirepoix.spec import (
     Accept,
     Branch,
+<<<<<<< HEAD
     Cache,
+=======
+>>>>>>> main
     Call,
     Cascade,
     Chain,
     Ensemble,
+<<<<<<< HEAD
     Gates,
     If,
+=======
+    Fuse,
+    Gates,
+    Hedge,
+    If,
+    Judge,
+>>>>>>> main
     Map,
     Reduce,
     Route,
@@ -38,10 +49,13 @@ __all__ = [
     "Chain",
     "Client",
     "Ensemble",
+    "Fuse",
     "Gates",
     "Handle",
+    "Hedge",
     "If",
     "JobState",
+    "Judge",
     "Map",
     "MirepoixError",
     "Reduce",

@@ -2,7 +2,8 @@
 
 The root is `$`. Below it, a chain's step goes by its name or index, and the others by what they hold:
 `to.0` (route), `tiers.0` (cascade), `members.0` (ensemble), `items.0` (map), `then.0` (if). Beside a tier, `judges.0`
-judges its answer, and `samples.0.1` asks it a second time. Paths are the keys of steps in the ledger.
+judges its answer, and `samples.0.1` asks it a second time. The model that an ensemble asks about its members' answers
+is at `judge.0` or `fuse.0`. Paths are the keys of steps in the ledger.
 """
 
 from __future__ import annotations
@@ -55,6 +56,22 @@ def children(place: Place) -> list[Place]:
             return [child(place, index) for index in range(len(node.members))]
         case If():
             return [child(place, 0)]
+
+
+def advisers(place: Place) -> list[Place]:
+    """The places of the models that the node at `place` may ask about what its children answered, behind these."""
+    node = place.node
+    if not isinstance(node, Ensemble):
+        return []
+    return [
+        Place(_join(place.path, f"{name}.0"), adviser.call(), place, len(node.members) + index)
+        for index, (name, adviser) in enumerate(node.advisers)
+    ]
+
+
+def is_adviser(place: Place) -> bool:
+    """Whether the node around `place` asks it about what its children answered."""
+    return place.parent is not None and any(place.path == adviser.path for adviser in advisers(place.parent))
 
 
 def child(place: Place, index: int) -> Place:
@@ -131,8 +148,8 @@ def walk_below(place: Place) -> Iterator[Place]:
         if place.depth > MAX_DEPTH:
             raise PipelineError(f"step {place.path!r} is nested more than {MAX_DEPTH} levels deep; split the pipeline.")
         yield place
-        below = [child(place, 0)] if isinstance(place.node, Map) else [*children(place), *_judges(place)]
-        waiting.extend(reversed(below))
+        below = [child(place, 0)] if isinstance(place.node, Map) else children(place)
+        waiting.extend(reversed([*below, *_judges(place), *advisers(place)]))
 
 
 def location(place: Place) -> tuple[str | int, ...]:
@@ -142,9 +159,17 @@ def location(place: Place) -> tuple[str | int, ...]:
     if judged(place) is not None:
         return (*location(place.parent), "cascade", "accept", "gates", "judge")
     kind = place.parent.node.kind
+    if is_adviser(place):
+        return (*location(place.parent), kind, *_adviser_location(place, place.parent.node))
     field = FIELDS[kind]
     index = () if kind in ("map", "if") else (place.index,)
     return (*location(place.parent), kind, field, *index, "then")
+
+
+def _adviser_location(place: Place, node: Pipeline) -> tuple[str, str]:
+    name = place.path.split(".")[-2]
+    tied = isinstance(node, Ensemble) and node.tie is not None and name == "judge"
+    return "tie" if tied else "reduce", name
 
 
 def _join(path: str, token: str) -> str:
@@ -162,7 +187,7 @@ def _descend(place: Place, tokens: list[str], path: str) -> Place:
         return _beside_tier(place, tokens)
     width = 1 if isinstance(place.node, Chain) else 2
     target, tokens[:] = ".".join(tokens[:width]), tokens[width:]
-    for below in children(place):
+    for below in (*children(place), *advisers(place)):
         if below.path == _join(place.path, target):
             return below
     raise NotFound(f"no step {path!r} in this pipeline: nothing called {target!r} below {place.path!r}.")

@@ -39,7 +39,7 @@ class StepState(StrEnum):
     SKIPPED = "skipped"
     """Never needed: an earlier step of its chain failed."""
     CANCELLED = "cancelled"
-    """Its job was cancelled, or stopped at a bound, before it ended."""
+    """Its job was cancelled, or stopped at a bound, before it ended; or its ensemble needed it no more."""
 
     @property
     def terminal(self) -> bool:
@@ -62,7 +62,7 @@ class ErrorKind(StrEnum):
     UNKNOWN = "unknown_outcome"
     """The request went out; whether it was answered, and billed, is not known (the process died or the line broke)."""
     ABORTED = "aborted"
-    """Given up by us in mid-air: its job had ended, or its worker had to. It may have been billed."""
+    """Given up by us in mid-air: its job had ended, nobody needed it, or its worker had to. It may have been billed."""
     CONNECT = "connection_before_send"
     """The provider could not be reached; nothing was sent or billed."""
     TIMEOUT = "timeout"

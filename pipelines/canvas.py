@@ -2,7 +2,8 @@
 
     call       one signature on its provider's queue
     chain      chain(step, step, …); where steps do not need each other, group([step, …]) of those that can begin
-    ensemble   chord([member, member, …], reduce)
+    ensemble   chord([member, member, …], reduce); one that may end early is one signature that sends its members apart,
+               and the ledger leads on from it, since a chord would wait for them all
     cascade    chain(first tier, gate); the gate replaces itself by chain(next tier, gate) when it is not content,
                or by chain(judge, gate) or chord([sample, sample, …], gate) when it cannot tell yet
     route, if  one signature that replaces itself by the branch it chooses
@@ -50,7 +51,7 @@ class Canvas:
             case Cascade():
                 return self.tier(place, 0)
             case Ensemble():
-                return self.fan(place, len(node.members))
+                return self.step(place) if node.ends_early else self.fan(place, len(node.members))
             case Chain():
                 return self.chain_from(place, 0)
 
@@ -64,6 +65,8 @@ class Canvas:
                 links.append(self._go_on(place, link.index))
                 break
             links.append(self.of(link))
+            if isinstance(link.node, Ensemble) and link.node.ends_early:
+                break
             room -= weight(link)
         return links[0] if len(links) == 1 else chain(*links, app=self.app)
 
@@ -77,6 +80,10 @@ class Canvas:
         if len(first) == 1:
             return chain(first[0], self.step(place), app=self.app)
         return chord(first, self.step(place), app=self.app)
+
+    def advised(self, place: Place, adviser: Place) -> Signature[Any]:
+        """The call of the model that the step at `place` asks for advice, and the step behind it."""
+        return chain(self.of(adviser), self.step(place), app=self.app)
 
     def fan(self, place: Place, width: int) -> Signature[Any]:
         """The members of the ensemble, or the first items of the map, at `place` at once, and what gathers them."""
@@ -114,6 +121,8 @@ def weight(place: Place) -> int:
             return 1
         case Cascade():
             return weight(child(place, 0)) + 1
+        case Ensemble() if place.node.ends_early:
+            return 1
         case Ensemble():
             return sum(weight(member) for member in children(place)) + 1
         case Chain() if not runs_in_line(place):

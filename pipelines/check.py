@@ -6,8 +6,9 @@ from mirepoix.config import ANTHROPIC_WITHOUT_SAMPLING, Api, Config
 from mirepoix.errors import ConfigError, PipelineError
 from mirepoix.paths import Place, children, samples_of, walk
 from mirepoix.prices import require_price
-from mirepoix.spec import Call, Cascade, Chain, If, Map, Pipeline, Route
+from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Pipeline, Route
 from pipelines.gates import check_schema, load_function
+from pipelines.reducers.weights import known_models
 from pipelines.routers import check_route
 from pipelines.templates import check_expression, check_template, names_in
 
@@ -45,6 +46,8 @@ def _check_node(place: Place, config: Config) -> None:
             check_template(node.over, place, "over")
         case Cascade():
             _check_gates(place, node, config)
+        case Ensemble() if node.reliability is not None:
+            _check_reliability(place, node.reliability)
         case If():
             _check_condition(place, node)
         case Route():
@@ -99,3 +102,13 @@ def _check_gates(place: Place, node: Cascade, config: Config) -> None:
     if gates.consistency is not None:
         for tier in children(place):
             _check_node(samples_of(place, tier.index)[0], config)
+
+
+def _check_reliability(place: Place, reliability: dict[str, float]) -> None:
+    """Each member has a voice, and some voice counts."""
+    known = [known_models(member, reliability) for member in children(place)]
+    for index, models in enumerate(known):
+        if not models:
+            raise PipelineError(f"step {place.path!r}: reliability names no model of member {index}; name one of each.")
+    if all(min(models.values()) <= 0.5 for models in known):
+        raise PipelineError(f"step {place.path!r}: no member is right more than half of the time; none has a voice.")

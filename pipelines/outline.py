@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mirepoix.paths import Place, child, children, root
+from mirepoix.paths import Place, advisers, child, children, root
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Pipeline, Route
 from pipelines.references import needs, runs_in_line
 
@@ -25,7 +25,7 @@ def _of(place: Place) -> str:
         case Chain():
             return f"chain({', '.join(_of(link) for link in children(place))})"
         case Ensemble():
-            return f"chord([{', '.join(_of(member) for member in children(place))}], reduce)"
+            return _of_ensemble(place, node)
         case Cascade():
             tiers, gate = [_of(tier) for tier in children(place)], f"gate{_asked_by_gate(node)}"
             return f"chain({tiers[0]}, {gate}{''.join(f' -> {tier}, {gate}' for tier in tiers[1:])})"
@@ -49,3 +49,13 @@ def _after(link: Place, needed: frozenset[int]) -> str:
     """A step that runs beside others, and which of them it waits for."""
     names = [child(link.parent, index).path for index in sorted(needed)] if link.parent else []
     return f"{_of(link)}{' after ' + ', '.join(names) if names else ''}"
+
+
+def _of_ensemble(place: Place, node: Ensemble) -> str:
+    members = [_of(member) for member in children(place)]
+    advised = "".join(f" -> {_of(adviser)}, reduce" for adviser in advisers(place))
+    if node.hedge is not None:
+        return f"reduce -> {f' | after {node.hedge.after:g} s '.join(members)}, reduce"
+    if node.quorum is not None:
+        return f"reduce -> [{', '.join(members)}], reduce when {node.quorum} agree{advised}"
+    return f"chord([{', '.join(members)}], reduce{advised})"

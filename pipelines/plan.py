@@ -1,8 +1,9 @@
 """From a pipeline to the steps that the ledger keeps: who waits for whom.
 
-A route and a map begin with nothing below them; what they choose is planned when they choose it, and so is every tier
-of a cascade but the first, and what its gates ask. The steps of a chain wait for those that they refer to; where that
-is not simply the one before, they are `driven`: each begins at the moment when what it needs is there.
+A route, a map, and an ensemble that may end early begin with nothing below them; what they choose is planned when they
+choose it, and so is every tier of a cascade but the first, and what its gates ask. The steps of a chain wait for those
+that they refer to; where that is not simply the one before, they are `driven`: each begins at the moment when what it
+needs is there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ def plan(place: Place) -> list[PlannedStep]:
         case Call():
             return [_step(place, missing=0, model=node.model)]
         case Route() | Map() | If():
+            return [_step(place, missing=0)]
+        case Ensemble() if node.ends_early:
             return [_step(place, missing=0)]
         case Cascade():
             return [_step(place, missing=1), *plan(child(place, 0))]
@@ -53,6 +56,8 @@ def first_steps(place: Place) -> list[str]:
             return first_steps(child(place, 0))
         case Chain():
             return [path for link in first_links(place) for path in first_steps(link)]
+        case Ensemble() if place.node.ends_early:
+            return [place.path]
         case Ensemble():
             return [path for member in children(place) for path in first_steps(member)]
 

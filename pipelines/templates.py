@@ -14,7 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import JsonValue
 
 from mirepoix.errors import PipelineError
-from mirepoix.paths import Place
+from mirepoix.paths import Place, is_adviser
 from mirepoix.strict import unknown
 from pipelines.scope import scope_of
 
@@ -115,6 +115,7 @@ def _check_names(tree: nodes.Template, place: Place, where: str) -> None:
     scope = scope_of(place)
     known = {"input", "previous", "steps"} | ({"item"} if scope.items_of else set())
     known |= {"question", "answer"} if scope.judged else set()
+    known |= {"answers", "mark"} if is_adviser(place) else set()
     for name in sorted(_free_names(tree)):
         if name not in known:
             raise PipelineError(f"{where}: {unknown(f'name {name!r}', name, known)}")
@@ -154,6 +155,7 @@ def _as_json(value: object, room: Iterator[int]) -> JsonValue:
 
 def _free_names(tree: nodes.Template) -> set[str]:
     bound = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
+    bound |= {"loop"} if any(tree.find_all(nodes.For)) else set()
     return {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"} - bound - set(_environment.globals)
 
 

@@ -63,7 +63,7 @@ def call_model(house: House, job_id: str, path: str) -> Signature[Any] | None:
     when no model answered, after writing down why, and HandedBack when the process is about to end.
     """
     try:
-        with house.flights.begin(job_id) as flight:
+        with house.flights.begin(job_id, path) as flight:
             intent = claim_call(house, flight, job_id, path)
             return None if intent is None else _Asking(house, flight, intent).until_answered()
     except Moved as moved:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from celery import Signature
@@ -17,6 +18,7 @@ from sqlalchemy import Connection
 from db.answers import Progress, answer_step, fail_step, spawn_steps
 from db.decisions import Below, read_below, record_decision
 from db.steps import Claim, claim_step
+from db.waking import Wake
 from mirepoix.errors import PipelineError, StepFailed
 from mirepoix.paths import Place, find
 from mirepoix.planned import PlannedStep
@@ -26,6 +28,7 @@ from pipelines.canvas import Canvas
 from pipelines.plan import plan
 from tasks.follow import follow
 from tasks.house import House
+from tasks.waking import wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,14 @@ class Ended:
 
     progress: Progress
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """The step waits, beside these canvases; it is to be woken `after` so many seconds, if that is not None."""
+
+    canvases: tuple[Signature[Any], ...]
+    after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,7 @@ class Deciding:
         return Ended(fail_step(self.connection, self.claim, kind, reason), reason)
 
 
-Outcome = Signature[Any] | Ended
+Outcome = Signature[Any] | Ended | Apart
 
 
 def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Outcome]) -> Signature[Any] | None:
@@ -97,7 +108,17 @@ def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Out
             outcome = deciding.fail(ErrorKind.TEMPLATE, str(error))
     if isinstance(outcome, Signature):
         return outcome
+    if isinstance(outcome, Apart):
+        _send_apart(house, claim, outcome)
+        return None
     follow(house, job_id, outcome.progress)
     if outcome.error is not None:
         raise StepFailed(outcome.error)
     return None
+
+
+def _send_apart(house: House, claim: Claim, apart: Apart) -> None:
+    if apart.after is not None:
+        house.timers.after(apart.after, partial(wake, house, Wake(claim.job_id, claim.path, claim.epoch + 1)))
+    for canvas in apart.canvases:
+        canvas.apply_async()

@@ -23,6 +23,7 @@ class SetDown(Enum):
     """Why a flight was ended before its answer came."""
 
     JOB_ENDED = "its job has ended"
+    NOT_NEEDED = "its answer is no longer needed"
     SHUTDOWN = "the worker is stopped"
 
 
@@ -37,8 +38,9 @@ class GivenUp(Exception):
 class Flight:
     """One call from its claim to its record."""
 
-    def __init__(self, job_id: str, loop: Loop) -> None:
+    def __init__(self, job_id: str, path: str, loop: Loop) -> None:
         self.job_id = job_id
+        self.path = path
         self.down = threading.Event()
         self._loop = loop
         self._why = SetDown.SHUTDOWN
@@ -91,9 +93,9 @@ class Flights:
         self.closing = threading.Event()
 
     @contextmanager
-    def begin(self, job_id: str) -> Iterator[Flight]:
-        """A flight for a call of `job_id`; raises GivenUp once the process is about to end."""
-        flight = Flight(job_id, self._loop)
+    def begin(self, job_id: str, path: str) -> Iterator[Flight]:
+        """A flight for the call at `path` of `job_id`; raises GivenUp once the process is about to end."""
+        flight = Flight(job_id, path, self._loop)
         with self._lock:
             if self.closing.is_set():
                 raise GivenUp(SetDown.SHUTDOWN)
@@ -104,15 +106,21 @@ class Flights:
             with self._lock:
                 self._flights.discard(flight)
 
-    def jobs(self) -> set[str]:
-        """The jobs that have a call in hand here."""
-        return {flight.job_id for flight in self._all()}
+    def steps(self) -> set[tuple[str, str]]:
+        """The calls in hand here, by job and path."""
+        return {(flight.job_id, flight.path) for flight in self._all()}
 
     def end_jobs(self, job_ids: set[str]) -> None:
         """Set down the flights of jobs that have ended."""
         for flight in self._all():
             if flight.job_id in job_ids:
                 flight.set_down(SetDown.JOB_ENDED)
+
+    def end_steps(self, steps: set[tuple[str, str]]) -> None:
+        """Set down the flights of calls that nobody needs any more."""
+        for flight in self._all():
+            if (flight.job_id, flight.path) in steps:
+                flight.set_down(SetDown.NOT_NEEDED)
 
     def close(self, grace: float) -> None:
         """Begin no more; set down what waits at once, and what is out after `grace` seconds."""

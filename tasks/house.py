@@ -28,6 +28,7 @@ from tasks.loop import Loop
 from tasks.providers import open_adapter
 from tasks.providers.base import Adapter
 from tasks.telling import Teller
+from tasks.timers import Timers
 
 SPECS_KEPT = 256
 LATENCIES_FRESH = 10.0
@@ -70,6 +71,11 @@ class House:
     def flights(self) -> Flights:
         """The calls that this process has in hand."""
         return Flights(self.loop)
+
+    @cached_property
+    def timers(self) -> Timers:
+        """What this process is to do later."""
+        return Timers()
 
     @cached_property
     def limits(self) -> Gatekeeper:

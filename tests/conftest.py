@@ -11,9 +11,20 @@ from tests.conformance.summary import tell_conformance
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how many checks each official SDK passed against the emulator."""
+    """Tell how many checks each official SDK passed against the emulator, and figures that tests measured."""
     lines = list(tell_conformance(terminalreporter.stats))
     if lines:
         terminalreporter.section("conformance")
         for line in lines:
             terminalreporter.write_line(line)
+    _tell_figures(terminalreporter)
+
+
+def _tell_figures(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests gave to `record_property("figure", ...)`."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    figures = [str(value) for report in reports for name, value in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("measured")
+        for figure in figures:
+            terminalreporter.write_line(figure)

@@ -6,8 +6,8 @@ import random
 
 from hypothesis import strategies as st
 
-from mirepoix import Branch, Call, Cascade, Chain, Ensemble, If, Map, Route
-from mirepoix.spec import Pipeline
+from mirepoix import Branch, Call, Cascade, Chain, Ensemble, If, Map, Reduce, Route
+from mirepoix.spec import Fuse, Hedge, Judge, Pipeline
 
 MODELS = {"a": "one", "b": "two"}
 """The models that random pipelines ask, and the provider of each."""
@@ -22,6 +22,7 @@ def pipelines(*, most: int = 8, maps: bool = True) -> st.SearchStrategy[Pipeline
         shapes: list[st.SearchStrategy[Pipeline]] = [
             st.tuples(some, st.randoms(use_true_random=False)).map(lambda pair: _chain(*pair)),
             st.builds(Ensemble, members=some),
+            st.builds(_ensemble, some, st.integers(0, 4)),
             st.builds(Cascade, tiers=some),
             st.tuples(below, below).map(_either),
         ]
@@ -43,5 +44,28 @@ def _chain(steps: tuple[Pipeline, ...], choice: random.Random) -> Pipeline:
     return Chain(steps=tuple(links))
 
 
+def early_ensembles() -> st.SearchStrategy[Pipeline]:
+    """Ensembles of three to five calls that may end before all members have; alone, or with something behind them."""
+    calls = st.lists(st.builds(Call, model=st.sampled_from(sorted(MODELS))), min_size=3, max_size=5).map(tuple)
+    early = st.one_of(
+        st.builds(Ensemble, members=calls, quorum=st.integers(1, 3)),
+        st.builds(Ensemble, members=calls, hedge=st.just(Hedge(after=1))),
+    )
+    return st.one_of(early, early.map(lambda ensemble: Chain(steps=(ensemble, Call(model="b")))))
+
+
 def _either(pair: tuple[Pipeline, Pipeline]) -> Pipeline:
     return Route(by="complexity", to=(Branch(below=0.5, then=pair[0]), Branch(then=pair[1])))
+
+
+def _ensemble(members: tuple[Pipeline, ...], kind: int) -> Pipeline:
+    """One that may end early, or asks another model about its members' answers."""
+    match kind:
+        case 0:
+            return Ensemble(members=members, hedge=Hedge(after=1))
+        case 1:
+            return Ensemble(members=members, reduce=Reduce(judge=Judge(model="a")), min_success=1)
+        case 2:
+            return Ensemble(members=members, reduce=Reduce(fuse=Fuse(model="b")), quorum=len(members))
+        case _:
+            return Ensemble(members=members, quorum=min(kind - 2, len(members)))

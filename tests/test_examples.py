@@ -57,3 +57,14 @@ def test_each_document_is_named_with_its_author_and_year() -> None:
     for document in documents:
         assert f"`{document.name}`" in listed
         assert len(document.read_text(encoding="utf-8")) > 1000
+
+
+def test_each_page_of_the_document_example_is_named_with_its_text_beside_it() -> None:
+    folder = EXAMPLES / "document_intelligence"
+    listed = (folder / "README.md").read_text(encoding="utf-8")
+    pages = sorted((folder / "pages").glob("*.jpg"))
+    assert len(pages) >= 12
+    for page in pages:
+        assert f"`{page.name}`" in listed
+        assert len(page.with_suffix(".txt").read_text(encoding="utf-8")) > 300
+    assert sum(page.stat().st_size for page in pages) < 3_000_000

@@ -27,6 +27,7 @@ from db.overdue import (
     take_overdue_jobs,
     take_overdue_steps,
 )
+from db.waking import late_wakes
 from db.workers import TakenBack, bury_worker, read_beats
 from mirepoix.ledger.accept import fast_room
 from mirepoix.ledger.ending import stop_late_job
@@ -35,6 +36,7 @@ from mirepoix.queues import queue, queue_name
 from mirepoix.states import ErrorKind, Lane
 from tasks.follow import follow, promote, publish_starts, publish_steps
 from tasks.house import House
+from tasks.waking import wake
 from workers.rounds import Rounds
 
 BATCH = 500
@@ -46,6 +48,9 @@ MOST_DRIVES = 20
 """So often in a row a step may be sent to an empty queue and not be claimed before it is set aside."""
 TRICKLE_PATIENCE, TRICKLE = 20, 5
 """A queue that is never empty may hide a loss: what has waited so many times longer is sent again, a few at a time."""
+
+WAKE_PATIENCE = timedelta(seconds=0.5)
+"""So late a timer may be before the step that it was to wake is woken without it."""
 
 log = structlog.get_logger("mirepoix")
 
@@ -66,6 +71,7 @@ class Reconciler(Rounds):
         """One look at everything; raises what `rounds.AWAY` lists."""
         self._bury_the_dead()
         self._stop_the_late()
+        self._wake_the_forgotten()
         self._fill_the_fast_lane()
         for lane in Lane:
             self._start_forgotten_jobs(lane)
@@ -122,6 +128,13 @@ class Reconciler(Rounds):
             with self._house.database.write() as connection:
                 ended = stop_late_job(connection, job_id)
             follow(self._house, job_id, Progress(won=ended, job_ended=ended))
+
+    def _wake_the_forgotten(self) -> None:
+        """Steps that were to be woken by a process that is gone."""
+        with self._house.database.read() as connection:
+            forgotten = late_wakes(connection, WAKE_PATIENCE, BATCH)
+        for due in forgotten:
+            wake(self._house, due)
 
     def _fill_the_fast_lane(self) -> None:
         with self._house.database.read() as connection:

@@ -1,26 +1,32 @@
-"""Give up calls in flight whose job has ended: it was cancelled, its deadline passed, or its budget is spent."""
+"""Give up calls in flight that nobody needs any more.
+
+Their job has ended (it was cancelled, its deadline passed, its budget is spent), or the ensemble or chain around them.
+"""
 
 from __future__ import annotations
 
+from db.steps import read_given_up
 from mirepoix.ledger.read import read_states
 from tasks.house import House
 from workers.rounds import Rounds
 
 INTERVAL = 0.75
-"""An ended job's calls are to be given up within two seconds."""
+"""What is not needed is to be given up within two seconds."""
 
 
 class Watch(Rounds):
-    """Asks the ledger about the jobs with a call in hand here; idle when there are none."""
+    """Asks the ledger about the calls in hand here; idle when there are none."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         super().__init__("watch", self._look, INTERVAL)
 
     def _look(self) -> None:
-        jobs = self._house.flights.jobs()
-        if not jobs:
+        steps = sorted(self._house.flights.steps())
+        if not steps:
             return
         with self._house.database.read() as connection:
-            states = read_states(connection, sorted(jobs))
+            states = read_states(connection, sorted({job_id for job_id, _ in steps}))
+            given_up = read_given_up(connection, steps)
         self._house.flights.end_jobs({job_id for job_id, state in states.items() if state.terminal})
+        self._house.flights.end_steps(given_up)

@@ -153,11 +153,11 @@ class Step(Base):
     """A node of a job's pipeline at run time, unique by (job, path).
 
     It may be claimed while it is not ended, nobody holds it (`holder`) and nothing it needs is `missing`; `due_at` is
-    set exactly then, to since when it waits. `drives` counts how often the reconciler has sent it again since its last
-    claim, `crashes` the processes that died with it in their hands. `lane` is its job's. `feeds` are the paths of the
-    steps that wait for this one. `driven`: the canvas no longer leads
-    here, so whoever makes it ready publishes it. `epoch` rises with every claim, and when a claimed step puts steps
-    below itself: what comes under an older one never wins.
+    set exactly then, to since when it waits. At `wake_at` it is made ready whatever is missing. `drives` counts how
+    often the reconciler has sent it again since its last claim, `crashes` the processes that died with it in their
+    hands. `lane` is its job's. `feeds` are the paths of the steps that wait for this one. `driven`: the canvas no
+    longer leads here, so whoever makes it ready publishes it. `epoch` rises with every claim, and when a claimed step
+    puts steps below itself: what comes under an older one never wins.
     """
 
     __tablename__ = "steps"
@@ -176,6 +176,12 @@ class Step(Base):
             sqlite_where=text("holder IS NOT NULL"),
             postgresql_where=text("holder IS NOT NULL"),
         ),
+        Index(
+            "ix_steps_wake",
+            "wake_at",
+            sqlite_where=text("wake_at IS NOT NULL AND finished_at IS NULL"),
+            postgresql_where=text("wake_at IS NOT NULL AND finished_at IS NULL"),
+        ),
     )
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
@@ -191,6 +197,7 @@ class Step(Base):
     drives: Mapped[int]
     crashes: Mapped[int]
     due_at: Mapped[datetime | None]
+    wake_at: Mapped[datetime | None]
     epoch: Mapped[int]
     holder: Mapped[str | None] = mapped_column(String(26))
     model: Mapped[str | None] = mapped_column(String(64))

@@ -23,30 +23,44 @@ from mirepoix.spec.call import Cache, Call
 from mirepoix.spec.cascade import Accept, Cascade
 from mirepoix.spec.chain import Chain
 from mirepoix.spec.condition import If
-from mirepoix.spec.ensemble import Ensemble, Reduce, Vote
+from mirepoix.spec.ensemble import Ensemble, Hedge, TieJudge
 from mirepoix.spec.gates import Gates
 from mirepoix.spec.map import Map, Split
 from mirepoix.spec.node import KINDS, Node, StepName, from_shape
+from mirepoix.spec.reduce import ByField, First, Fuse, Judge, Mean, Median, Numbers, Reduce, Tolerance, Vote
 from mirepoix.spec.route import Branch, Route
 
 __all__ = [
     "KINDS",
     "Accept",
     "Branch",
+<<<<<<< HEAD
     "Cache",
+=======
+    "ByField",
+>>>>>>> main
     "Call",
     "Cascade",
     "Chain",
     "Ensemble",
+    "First",
+    "Fuse",
     "Gates",
+    "Hedge",
     "If",
+    "Judge",
     "Map",
+    "Mean",
+    "Median",
     "Node",
+    "Numbers",
     "Pipeline",
     "Reduce",
     "Route",
     "Split",
     "StepName",
+    "TieJudge",
+    "Tolerance",
     "Vote",
     "dump",
     "parse",

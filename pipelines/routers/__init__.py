@@ -63,7 +63,8 @@ def choose_branch(place: Place, query: Query, measured: Mapping[str, float] = NO
     if not candidates:
         return _none(against, features)
     preferred = _ask(node, query, candidates)
-    reason = preferred.reason + (f"; ruled out: {', '.join(ruled_out)}" if ruled_out else "")
+    passed_over = [f"{branch} ({why[0].partition(':')[0]})" for branch, why in ruled_out.items()]
+    reason = preferred.reason + (f"; ruled out: {', '.join(passed_over)}" if passed_over else "")
     features |= preferred.features
     decision = Decision(
         choice=f"to.{preferred.index}", reason=reason, confidence=preferred.confidence, features=features

@@ -45,7 +45,7 @@ class Constraints:
             case Cascade() | Route():
                 return self._against_fewer_than(1, place)
             case Ensemble():
-                return self._against_fewer_than(node.quorum, place)
+                return self._against_fewer_than(node.needed, place)
 
     def asked(self, call: Call) -> str | None:
         """The model that will be asked: the one that the call names, or where that is external, one in the house."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from mirepoix.spec import Route
+from mirepoix.views import usd_text
 from pipelines.privacy import say
 from pipelines.routers.expectation import Candidate
 from pipelines.routers.preference import Preference
@@ -30,7 +31,7 @@ def by_privacy(node: Route, query: Query, candidates: Sequence[Candidate]) -> Pr
 
 def cheapest(node: Route, query: Query, candidates: Sequence[Candidate]) -> Preference:
     """By the expected cost."""
-    return _least(candidates, lambda candidate: candidate.cost, "cost", lambda usd: f"{usd:f} USD")
+    return _least(candidates, lambda candidate: candidate.cost, "cost", lambda usd: f"{usd_text(usd)} USD")
 
 
 def fastest(node: Route, query: Query, candidates: Sequence[Candidate]) -> Preference:

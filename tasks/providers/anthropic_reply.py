@@ -7,13 +7,11 @@ from typing import Any
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from mirepoix.prices import Usage
-from tasks.providers.base import Completion, ToolCall
+from tasks.providers.base import CUT_OFF, Completion, ToolCall
 from tasks.providers.http import Answer
 from tasks.providers.replies import answer_of, parse_arguments
 from tasks.providers.tokens import Count, counted, estimated
 from tasks.providers.trouble import bad_answer, broken_format
-
-CUT_OFF = ("max_tokens", "model_context_window_exceeded")
 
 
 class Block(BaseModel):

@@ -74,6 +74,10 @@ class ToolCall:
     arguments: JsonValue
 
 
+CUT_OFF = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"})
+"""Reasons to end, of all providers, that say that more was to come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What came back. `refused`: the model or its filter declined; the tokens are billed all the same.
@@ -90,6 +94,11 @@ class Completion:
     refused: bool = False
     tool_calls: tuple[ToolCall, ...] = ()
     logprob: float | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """Whether it ended at a bound (max_tokens, the context window) and not because all was said."""
+        return self.finish_reason in CUT_OFF
 
 
 class Adapter(Protocol):

@@ -11,8 +11,8 @@ from mirepoix.errors import ProviderError
 from mirepoix.states import ErrorKind
 
 MAX_EVENT_BYTES = 4_000_000
-MAX_LINES = 600_000
-"""A token takes four lines at the most, and the longest answers have 128,000 tokens."""
+MAX_EVENTS, MAX_LINES = 200_000, 800_000
+"""A token takes one event of four lines at the most, and the longest answers have 128,000 tokens."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -23,6 +23,7 @@ class EventReader:
         self._rest = b""
         self._data: list[bytes] = []
         self._size = 0
+        self._events = 0
         self._lines = 0
         self._begun = False
 
@@ -38,11 +39,12 @@ class EventReader:
         for line in lines:
             data = self._take_line(line.rstrip(b"\r\n"))
             if data is not None:
+                self._events += 1
                 yield data
         if len(self._rest) + self._size > MAX_EVENT_BYTES:
             raise _too_much(f"an event of the stream is larger than {MAX_EVENT_BYTES:,} bytes")
-        if self._lines > MAX_LINES:
-            raise _too_much(f"the stream has more than {MAX_LINES:,} lines")
+        if self._events > MAX_EVENTS or self._lines > MAX_LINES:
+            raise _too_much(f"the stream has more than {MAX_EVENTS:,} events, or {MAX_LINES:,} lines")
 
     def _take_line(self, line: bytes) -> bytes | None:
         if not line:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
 
 from mirepoix.prices import Usage
-from tasks.providers.base import Completion, ToolCall
+from tasks.providers.base import CUT_OFF, Completion, ToolCall
 from tasks.providers.http import Answer
 from tasks.providers.replies import answer_of, mean, parse_arguments
 from tasks.providers.tokens import Count, counted, estimated
@@ -19,7 +19,6 @@ BLOCKED = frozenset(
     | {"LANGUAGE", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"}
 )
 """Reasons to end (google-genai, FinishReason) that say that a filter, or the model, declined."""
-CUT_OFF = "MAX_TOKENS"
 
 
 class _Wire(BaseModel):
@@ -100,7 +99,7 @@ def read_reply(reply: Reply, asked: JsonValue, answer: Answer) -> Completion:
     calls = tuple(_call(part.function_call) for part in parts if part.function_call is not None)
     refused = candidate.finish_reason in BLOCKED
     spoke = any(part.text is not None and not part.thought for part in parts)
-    if not spoke and not calls and not refused and candidate.finish_reason != CUT_OFF:
+    if not spoke and not calls and not refused and candidate.finish_reason not in CUT_OFF:
         raise bad_answer(f"the answer has no text; it ended with {candidate.finish_reason}", answer.status)
     return Completion(
         answer=answer_of(text, calls),

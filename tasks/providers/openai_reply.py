@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from mirepoix.prices import Usage
-from tasks.providers.base import Completion, ToolCall
+from tasks.providers.base import CUT_OFF, Completion, ToolCall
 from tasks.providers.http import Answer
 from tasks.providers.replies import answer_of, mean, parse_arguments
 from tasks.providers.tokens import Count, counted, estimated
@@ -105,7 +105,7 @@ def read_reply(data: dict[str, Any], asked: JsonValue, answer: Answer) -> Comple
     message, text = choice.message, _text(choice.message)
     refused = message.refusal is not None or choice.finish_reason == "content_filter"
     calls = tuple(_call(call) for call in message.tool_calls or [])
-    if text is None and not refused and not calls and choice.finish_reason != "length":
+    if text is None and not refused and not calls and choice.finish_reason not in CUT_OFF:
         raise bad_answer("the answer has neither content nor a refusal", answer.status)
     said = text or ""
     return Completion(

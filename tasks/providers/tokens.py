@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field, JsonValue
@@ -17,8 +17,8 @@ Count = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
 
 
 def estimated(asked: JsonValue, said: str) -> Usage:
-    """The usage of an answer whose provider reports none."""
-    return Usage(input=estimate_tokens(json.dumps(asked)), output=estimate_tokens(said), estimated=True)
+    """The usage of an answer whose provider reports none. Pictures are left out: their base64 says nothing of them."""
+    return Usage(input=estimate_tokens("\n".join(_texts(asked))), output=estimate_tokens(said), estimated=True)
 
 
 def counted(
@@ -33,3 +33,16 @@ def counted(
         cache_write_1h=min(cache_write, cache_write_1h),
         reasoning=reasoning,
     )
+
+
+def _texts(asked: JsonValue) -> Iterator[str]:
+    """What stands under `content`, `parts` and `text`, at any depth."""
+    if isinstance(asked, str):
+        yield asked
+    elif isinstance(asked, list):
+        for part in asked:
+            yield from _texts(part)
+    elif isinstance(asked, dict):
+        for key in ("content", "parts", "text"):
+            if key in asked:
+                yield from _texts(asked[key])

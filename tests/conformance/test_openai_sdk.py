@@ -53,9 +53,10 @@ def hasty(emulator: EmulatorProcess) -> Iterator[OpenAI]:
         yield opened
 
 
-def open_stream(client: OpenAI, **changes: Any) -> Stream[ChatCompletionChunk]:
-    usage: Any = {"include_usage": True}
-    return client.chat.completions.create(model=MODEL, messages=ASKED, stream=True, stream_options=usage, **changes)
+def open_stream(client: OpenAI) -> Stream[ChatCompletionChunk]:
+    return client.chat.completions.create(
+        model=MODEL, messages=ASKED, stream=True, stream_options={"include_usage": True}
+    )
 
 
 def test_a_plain_question(client: OpenAI, backstage: Backstage) -> None:
@@ -161,7 +162,9 @@ def test_a_tool_that_must_be_called(client: OpenAI) -> None:
     tool = openai.pydantic_function_tool(LookUp, name="look_up")
     choice: Any = {"type": "function", "function": {"name": "look_up"}}
     answer = client.chat.completions.parse(model=MODEL, messages=ASKED, tools=[tool], tool_choice=choice)
-    (call,) = answer.choices[0].message.tool_calls or ()
+    calls = answer.choices[0].message.tool_calls
+    assert calls is not None
+    (call,) = calls
     assert call.function.parsed_arguments == LookUp(answer="Paris")
 
 
@@ -170,9 +173,11 @@ def test_a_tool_that_is_chosen_and_answered(client: OpenAI) -> None:
     turns: list[Any] = [{"role": "user", "content": f"Use look_up: {QUESTION}"}]
     first = client.chat.completions.create(model=MODEL, messages=turns, tools=[tool]).choices[0]
     assert first.finish_reason == "tool_calls"
-    (call,) = first.message.tool_calls or ()
-    result = {"role": "tool", "tool_call_id": call.id, "content": "It is Paris."}
-    second = client.chat.completions.create(model=MODEL, messages=[*turns, first.message, result], tools=[tool])
+    calls = first.message.tool_calls
+    assert calls is not None
+    (call,) = calls
+    turns += [first.message, {"role": "tool", "tool_call_id": call.id, "content": "It is Paris."}]
+    second = client.chat.completions.create(model=MODEL, messages=turns, tools=[tool])
     assert second.choices[0].finish_reason == "stop"
     assert second.choices[0].message.content
 
@@ -181,8 +186,10 @@ def test_a_tool_call_in_a_stream(client: OpenAI) -> None:
     tool = openai.pydantic_function_tool(LookUp, name="look_up")
     with client.chat.completions.stream(model=MODEL, messages=ASKED, tools=[tool], tool_choice="required") as stream:
         kinds = {event.type for event in stream}
-        (call,) = stream.get_final_completion().choices[0].message.tool_calls or ()
+        calls = stream.get_final_completion().choices[0].message.tool_calls
     assert "tool_calls.function.arguments.done" in kinds
+    assert calls is not None
+    (call,) = calls
     assert call.function.parsed_arguments == LookUp(answer="Paris")
 
 

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -28,17 +29,20 @@ from db.budgets import UNBILLED, reserve
 from db.lanes import fill_fast_lane
 from db.overdue import take_overdue_steps, take_steps_of
 from db.steps import Claim, move_step, release_step
+from db.waking import Wake, late_wakes, wake_step
 from db.workers import beat, bury_worker, read_beats, register_worker, retire_worker
-from mirepoix import Call, Cascade, If, JobState, Route
+from mirepoix import Call, Cascade, Ensemble, If, JobState, Route
 from mirepoix.ledger.ending import cancel_job, stop_job
 from mirepoix.ledger.engine import Database
-from mirepoix.ledger.tables import Attempt, Job, Step, TenantDay
-from mirepoix.paths import child, find
+from mirepoix.ledger.tables import Attempt, Job, Step, TenantDay, now
+from mirepoix.paths import Place, advisers, child, find
 from mirepoix.spec import Pipeline
 from mirepoix.states import ErrorKind, Lane, StepState
+from pipelines.ensembles import Answer, Consult, Fail, Wait, next_move
 from pipelines.plan import plan
+from tasks.standing import standing_of
 from tests.db.ledger import Run, begin
-from tests.specs import MODELS, pipelines
+from tests.specs import MODELS, early_ensembles, pipelines
 
 OPEN = (StepState.PENDING, StepState.RUNNING)
 
@@ -57,7 +61,11 @@ class Ledger(RuleBasedStateMachine):
 
     @initialize(spec=pipelines(maps=False))
     def submit(self, spec: Pipeline) -> None:
-        """A job of any shape, of a tenant of its own, in the bulk lane."""
+        """A job of any shape."""
+        self._submit(spec)
+
+    def _submit(self, spec: Pipeline) -> None:
+        """Of a tenant of its own, in the bulk lane."""
         self.job: Run = begin(self.database, spec)
         self.tenant = self.job.job_id
         self.ended: dict[str, str] = {}
@@ -89,6 +97,14 @@ class Ledger(RuleBasedStateMachine):
     def end(self, claim: Claim, fails: bool) -> None:
         """Answer or fail, perhaps long after the claim has lapsed, perhaps twice."""
         self._end(claim, fails=fails)
+
+    @rule(choice=st.randoms(use_true_random=False), fails=st.booleans())
+    def work(self, choice: random.Random, fails: bool) -> None:
+        """A step that is ready is claimed and ended at once."""
+        ready = [row.path for row in self.job.rows() if row.due_at is not None]
+        claim = self._deliver(choice.choice(ready), HOLDERS[0]) if ready else None
+        if isinstance(claim, Claim):
+            self._end(claim, fails=fails)
 
     @rule(claim=claims, moves=st.booleans())
     def hand_back(self, claim: Claim, moves: bool) -> None:
@@ -140,6 +156,20 @@ class Ledger(RuleBasedStateMachine):
             assert found <= ready
             assert {sent.step.path for sent in take_steps_of(connection, self.job.job_id)} == ready
 
+    @rule(epochs_ago=st.integers(0, 2))
+    def time_is_up(self, epochs_ago: int) -> None:
+        """The timers of hedges go off, perhaps for members that have ended long ago, and the reconciler looks too."""
+        waiting = [row for row in self.job.rows() if row.wake_at is not None and row.state in OPEN]
+        for row in waiting:
+            with self.database.write() as connection:
+                woken = wake_step(connection, Wake(self.job.job_id, row.path, row.epoch - epochs_ago))
+            assert (woken is not None) == (epochs_ago == 0 and row.missing > 0 and row.holder is None)
+        with self.database.write() as connection:
+            late = late_wakes(connection, timedelta(hours=-1), 1000)
+            assert {wake.path for wake in late if wake.job_id == self.job.job_id} == {
+                row.path for row in waiting if epochs_ago > 0 and row.missing > 0
+            }
+
     @rule()
     def promote(self) -> None:
         """Its tenant has room in the fast lane."""
@@ -169,10 +199,19 @@ class Ledger(RuleBasedStateMachine):
             if row.state not in OPEN:
                 self.ended[path] = row.state
             assert self.answers[path] <= 1, "answered twice"
+            self._nothing_is_waited_for_in_vain(rows, path)
         assert state.terminal == (rows["$"].state not in OPEN)
         assert not state.terminal or all(row.state not in OPEN for row in rows.values()), "a step outlives its job"
         if not state.terminal:
             assert any(row.holder or row.due_at for row in rows.values()), "stuck: nothing held, nothing ready"
+
+    def _nothing_is_waited_for_in_vain(self, rows: dict[str, Any], path: str) -> None:
+        """Who waits for steps below it can be woken by as many, and none of them outlives it."""
+        row, below = rows[path], [row for row in rows.values() if row.parent == path]
+        still_open = [row for row in below if row.state in OPEN]
+        if row.kind == "ensemble" and row.state in OPEN and below:
+            assert row.missing <= len(still_open), f"{path} waits for more ends than may come"
+        assert row.state in OPEN or not still_open, f"a step outlives {path}"
 
     @invariant()
     def no_cent_is_lost(self) -> None:
@@ -237,10 +276,26 @@ class Ledger(RuleBasedStateMachine):
                 spawn_steps(connection, claim, plan(child(place, 0)), MODELS, waits_for=1)
             elif isinstance(node, Cascade) and fails and len(below) < len(node.tiers):
                 spawn_steps(connection, claim, plan(child(place, len(below))), MODELS, waits_for=1)
+            elif isinstance(node, Ensemble):
+                self._decide(connection, claim, place, node, fails=fails)
             elif fails:
                 fail_step(connection, claim, ErrorKind.OVERLOADED, "no luck")
             elif answer_step(connection, claim, "answer").won:
                 self.answers[claim.path] += 1
+
+    def _decide(self, connection: Connection, claim: Claim, place: Place, node: Ensemble, *, fails: bool) -> None:
+        """An ensemble's next move, as it really makes it; or it breaks instead of answering."""
+        match next_move(node, standing_of(connection, self.job.job_id, place)):
+            case Wait(ends, ask, _, after):
+                steps = [step for index in ask for step in plan(child(place, index))]
+                wake_at = None if after is None else now() + timedelta(seconds=after)
+                spawn_steps(connection, claim, steps, MODELS, waits_for=ends, wake_at=wake_at, driven=True)
+            case Consult():
+                spawn_steps(connection, claim, plan(advisers(place)[0]), MODELS, waits_for=1)
+            case Answer(reduced) if not fails:
+                self.answers[claim.path] += int(answer_step(connection, claim, reduced.output).won)
+            case Answer() | Fail():
+                fail_step(connection, claim, ErrorKind.REDUCE, "no luck")
 
     def _finish(self) -> None:
         """Whatever happened, a last worker brings the job to its end."""
@@ -256,9 +311,29 @@ class Ledger(RuleBasedStateMachine):
         self.the_ledger_is_sound()
 
 
+class EarlyLedger(Ledger):
+    """One ensemble that may end while its members are at work."""
+
+    @initialize(spec=early_ensembles())
+    def submit(self, spec: Pipeline) -> None:
+        """A job of that."""
+        self._submit(spec)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_order_of_events_loses_a_step_or_counts_an_answer_or_a_cent_twice(database: Database) -> None:
-    machine = type("Machine", (Ledger,), {"database": database})
+    _run(Ledger, database, 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_order_of_events_wakes_an_ensemble_too_seldom_or_lets_a_member_outlive_it(database: Database) -> None:
+    _run(EarlyLedger, database, 0.1)
+
+
+def _run(machine: type[Ledger], database: Database, share: float) -> None:
+    here = type("Machine", (machine,), {"database": database})
     examples = EXAMPLES if database.url.startswith("sqlite") else EXAMPLES_ON_A_SERVER
-    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=15, deadline=None))
+    chosen = settings(max_examples=int(share * examples), stateful_step_count=15, deadline=None)
+    run_state_machine_as_test(here, settings=chosen)

@@ -59,6 +59,12 @@ def send(adapter: Adapter, api: WireApi) -> Completion:
         ({"kind": "malformed"}, ErrorKind.BAD_ANSWER, True),
         ({"kind": "html_200"}, ErrorKind.BAD_ANSWER, True),
         ({"kind": "empty_choices"}, ErrorKind.BAD_ANSWER, True),
+        ({"kind": "wrong_usage"}, ErrorKind.BAD_ANSWER, True),
+        ({"kind": "error_in_200"}, ErrorKind.BAD_ANSWER, True),
+        ({"kind": "invalid_utf8"}, ErrorKind.BAD_ANSWER, True),
+        ({"kind": "deep_body"}, ErrorKind.BAD_ANSWER, True),
+        ({"kind": "huge_body"}, ErrorKind.BAD_ANSWER, False),
+        ({"kind": "endless_stream"}, ErrorKind.BAD_ANSWER, False),
     ],
 )
 def test_each_fault_has_its_kind_and_the_next_call_is_answered(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
+import genai_prices
 import httpx
 import pytest
 
-from emulator import EmulatorProcess, EmulatorSettings
+from emulator import DEFAULT_PROFILES, EmulatorProcess, EmulatorSettings
+from emulator.prompt_cache import PromptCache
+from emulator.wire import Ask, Message
 from tests.emulator.conftest import Start
 from tests.emulator.gemini_asking import KEY, MODEL, QUESTION, Gemini, body_of, gemini_of
 
@@ -375,3 +379,39 @@ def test_a_body_that_is_too_large_is_an_invalid_argument(gemini: Gemini) -> None
     answer: httpx.Response = gemini.there.client.post(url, content=b" " * (64 * 1024 * 1024 + 1), headers=KEY)
     assert answer.status_code == 400
     assert answer.json()["error"]["message"] == "Request payload size exceeds the limit: 67108864 bytes."
+
+
+def test_a_long_beginning_that_is_asked_again_is_cached_and_costs_less(gemini: Gemini) -> None:
+    long = {"parts": [{"text": "A rule of this house. " * 250}]}  # 1375 tokens, and 4 for the message
+    short = {"parts": [{"text": "A rule of this house. " * 100}]}
+
+    def ask(system: Any, text: str, model: str = MODEL) -> Any:
+        body = {**body_of(text), "systemInstruction": system}
+        return gemini.post(body, model=model, tag="cache/$").json()["usageMetadata"].get("cachedContentTokenCount", 0)
+
+    asked = [(long, "One?"), (long, "Two?"), (long, "Two?"), (short, "One?"), (short, "One?")]
+    assert [ask(*each) for each in asked] == [0, 1379, 1379 + 5, 0, 0]
+    assert ask(long, "Two?", "gemini-2.5-pro") == 0
+    rows = gemini.there.rows(tag="cache/$")
+    saved = Decimal(rows[0]["cost_usd"]) - Decimal(rows[1]["cost_usd"])
+    extra = (rows[0]["output_tokens"] - rows[1]["output_tokens"]) * Decimal("3.75")
+    assert saved == (1379 * (Decimal("0.75") - Decimal("0.075")) + extra).scaleb(-6)
+
+
+def test_what_is_cached_is_forgotten_in_time() -> None:
+    now = [0.0]
+    cache = PromptCache(lambda: now[0])
+    ask = Ask(MODEL, (Message("system", "x" * 8192), Message("user", "y")))
+    assert [cache.recall("key", ask), cache.recall("key", ask), cache.recall("another", ask)] == [0, 2052 + 5, 0]
+    now[0] = 299.0
+    assert cache.recall("key", ask) == 2057
+    now[0] = 700.0
+    assert cache.recall("key", ask) == 0
+
+
+@pytest.mark.parametrize("name", [name for name, each in DEFAULT_PROFILES.items() if each.api == "gemini"])
+def test_the_prices_are_the_published_ones(name: str) -> None:
+    profile = DEFAULT_PROFILES[name]
+    usage = genai_prices.Usage(input_tokens=1000, cache_read_tokens=400, output_tokens=100)
+    published = genai_prices.calc_price(usage, name, provider_id="google").total_price
+    assert profile.cost(1000, 100, cached_tokens=400) == published

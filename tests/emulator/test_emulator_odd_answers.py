@@ -157,6 +157,15 @@ def test_a_model_says_the_text_it_is_told_to_the_letter(emulated: Asking, api: W
     assert read_stream(emulated, api).text() == text
 
 
+def test_a_text_that_is_json_may_be_the_arguments_of_a_tool(emulated: Asking) -> None:
+    tools = {"tools": [{"name": "note", "input_schema": SCHEMA}], "tool_choice": {"type": "any"}}
+    told, _ = ask(emulated, "anthropic", {"kind": "text", "text": '{"answer": 5}'}, **tools)
+    assert told.json()["content"][0]["input"] == {"answer": 5}
+    for text in ('{"answer": ', '{"answer": NaN}', '{"answer": 1e999}', "[" * 5000):
+        untold, _ = ask(emulated, "anthropic", {"kind": "text", "text": text}, **tools)
+        assert untold.json()["content"][0]["input"] == {}
+
+
 @pytest.mark.parametrize("api", APIS)
 def test_json_may_be_deeper_than_any_parser_goes(emulated: Asking, api: WireApi) -> None:
     text, _ = ask(emulated, api, {"kind": "deep_json"})

@@ -18,7 +18,9 @@ json_values = st.recursive(
 )
 PARTS: dict[str, Any] = {
     "role": st.sampled_from(["user", "assistant", "system", "tool"]),
-    "type": st.sampled_from(["text", "image", "json_schema", "json_object", "tool", "any", "object", "array"]),
+    "type": st.sampled_from(
+        ["text", "image", "json_schema", "json_object", "tool", "any", "function", "object", "array"]
+    ),
 }
 FIELDS = [
     "model",
@@ -29,6 +31,12 @@ FIELDS = [
     "stop",
     "stop_sequences",
     "stream",
+    "stream_options",
+    "include_usage",
+    "logprobs",
+    "top_logprobs",
+    "function",
+    "parameters",
     "response_format",
     "json_schema",
     "schema",

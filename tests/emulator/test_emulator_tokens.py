@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.tokens import Ending, count_prompt_tokens, count_tokens, end
+from emulator.tokens import Ending, count_prompt_tokens, count_tokens, end, pieces
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
@@ -20,6 +20,14 @@ def test_a_token_is_four_bytes_rounded_up(text: str, tokens: int) -> None:
 
 def test_a_message_costs_four_more() -> None:
     assert count_prompt_tokens(["", "abcde"]) == 4 + (2 + 4)
+
+
+@given(texts)
+def test_a_text_is_streamed_in_as_many_pieces_as_it_has_tokens_none_of_them_empty(text: str) -> None:
+    cut = pieces(text)
+    assert "".join(cut) == text
+    assert len(cut) == count_tokens(text)
+    assert "" not in cut
 
 
 @given(texts, st.integers(1, 20))

@@ -113,5 +113,5 @@ def test_shapes_without_meaning_are_refused(data: dict[str, object], says: str) 
 
 def test_the_quorum_is_a_majority_unless_said() -> None:
     members = tuple(Call(model="a") for _ in range(4))
-    assert Ensemble(members=members).quorum == 3
-    assert Ensemble(members=members, min_success=1).quorum == 1
+    assert Ensemble(members=members).needed == 3
+    assert Ensemble(members=members, min_success=1).needed == 1

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirepoix import Branch, Call, Cascade, Chain, Ensemble, Route
@@ -156,6 +156,7 @@ TIER = st.builds(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(TIER, min_size=1, max_size=2).map(tuple), min_size=1, max_size=8), st.floats(0, 1))
 def test_no_single_threshold_is_cheaper_at_the_target(runs: list[Run], target: float) -> None:
     found = calibrate(runs, 2, target)

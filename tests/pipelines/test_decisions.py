@@ -130,19 +130,22 @@ def test_a_cascade_goes_on_until_an_answer_is_good_enough(
 
 def test_the_majority_wins_whatever_its_spelling() -> None:
     answers = ["Lyon", " paris!", "Paris.", "**PARIS**\nConfidence: 0.3"]
-    chosen, decision = majority_vote([Member(f"members.{i}", answer) for i, answer in enumerate(answers)])
+    voted = majority_vote([Member(f"members.{i}", answer) for i, answer in enumerate(answers)])
+    chosen, decision = voted.output, voted.decision
     assert (chosen, decision.choice, decision.confidence) == (" paris!", "members.1", 0.75)
     assert decision.features["votes"] == [1, 3]
 
 
 def test_of_equals_the_first_wins_and_the_tie_is_told() -> None:
-    chosen, decision = majority_vote([Member("members.0", "a"), Member("members.1", "b")])
+    voted = majority_vote([Member("members.0", "a"), Member("members.1", "b")])
+    chosen, decision = voted.output, voted.decision
     assert (chosen, decision.features["tied"]) == ("a", True)
 
 
 @given(st.lists(st.sampled_from(["a", "A.", "b", "c"]), min_size=1, max_size=9))
 def test_no_answer_has_more_votes_than_the_chosen_one(answers: list[str]) -> None:
-    chosen, decision = majority_vote([Member(str(i), answer) for i, answer in enumerate(answers)])
+    voted = majority_vote([Member(str(i), answer) for i, answer in enumerate(answers)])
+    chosen, decision = voted.output, voted.decision
     ballots = [normalise(answer) for answer in answers]
     assert ballots.count(normalise(str(chosen))) == max(map(ballots.count, ballots))
     assert decision.confidence == pytest.approx(max(map(ballots.count, ballots)) / len(answers), abs=1e-4)

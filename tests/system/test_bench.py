@@ -1,7 +1,8 @@
-"""The benchmark runs to its end; its figures are nobody's promise."""
+"""The benchmarks run to their end; their times are nobody's promise, their costs do not depend on the machine."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -28,3 +29,25 @@ def test_the_overhead_benchmark_measures_all_three() -> None:
     rates = dict(re.findall(r"│ *(httpx alone|bare Celery|Mirepoix) │ *([\d,]+) │", done.stdout))
     assert len(rates) == 3, done.stdout
     assert all(int(rate.replace(",", "")) > 0 for rate in rates.values())
+
+
+def test_the_case_study_compares_three_ways_to_do_the_same_jobs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.case_study", "--jobs", "20", "--time-scale", "0", "--json"],
+        cwd=Path(__file__).parents[2],
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    runs = {run["run"]: run for run in told["runs"]}
+    assert set(runs) == {"gpt4", "opus", "orchestrated"}
+    for run in runs.values():
+        assert run["jobs"] == 20
+        assert set(run["cost_by_kind"]) == {"simple", "complex", "document"}
+        assert 0.5 < run["right"] <= 1
+        assert run["p95_s"] >= run["mean_s"] > 0
+    assert all(saved["cost_percent"] >= 73 for saved in told["saved"].values()), told["saved"]

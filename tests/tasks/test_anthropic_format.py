@@ -89,7 +89,7 @@ def test_a_refusal_says_why() -> None:
 def test_an_answer_that_was_cut_off_before_its_text_is_an_answer(reason: str) -> None:
     cut = {"content": [{"type": "thinking", "thinking": "…"}], "stop_reason": reason, "usage": USAGE}
     completion = ask(reply(200, cut), Api.ANTHROPIC).completion
-    assert (completion.answer, completion.finish_reason) == ("", reason)
+    assert (completion.answer, completion.finish_reason, completion.truncated) == ("", reason, True)
 
 
 def delta(index: int, kind: str, **said: str) -> dict[str, Any]:

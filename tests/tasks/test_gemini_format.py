@@ -87,6 +87,7 @@ def test_counts_of_nothing_are_absent() -> None:
     answer = said(None, "MAX_TOKENS", usageMetadata={"promptTokenCount": 10, "thoughtsTokenCount": 7})
     completion = ask(reply(200, answer), Api.GEMINI).completion
     assert (completion.answer, completion.usage) == ("", Usage(10, 7, reasoning=7))
+    assert completion.truncated
 
 
 @pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "PROHIBITED_CONTENT", "SPII", "BLOCKLIST", "MODEL_ARMOR"])

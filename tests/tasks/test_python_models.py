@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from mirepoix.errors import ConfigError, ProviderError
 from mirepoix.states import ErrorKind
 from tasks.loop import Loop
-from tasks.providers.base import Question, Turn
+from tasks.providers.base import File, Question, Turn
 from tasks.providers.python import PythonAdapter, import_callable
 
 HERE = __name__
@@ -28,6 +28,11 @@ def shout(prompt: str) -> str:
 def count(prompt: str) -> JsonValue:
     """A model that answers with data."""
     return {"words": len(prompt.split())}
+
+
+def look(prompt: str, files: list[File]) -> JsonValue:
+    """A model that sees."""
+    return [prompt, *(part for file in files for part in (file.media_type, file.data, file.name))]
 
 
 def fail(prompt: str) -> str:
@@ -68,6 +73,26 @@ def adapter() -> PythonAdapter:
 def test_text_and_data_come_back(adapter: PythonAdapter) -> None:
     assert ask(adapter, "shout") == "TWO WORDS"
     assert ask(adapter, "count") == {"words": 2}
+
+
+def send(adapter: PythonAdapter, name: str, *turns: Turn) -> JsonValue:
+    """Put a conversation to a function of this module."""
+    question = Question(f"{HERE}:{name}", turns, system=None, max_tokens=10, temperature=None)
+    return LOOP.run(adapter.send(adapter.body(question), "01JOB/$")).answer
+
+
+def test_files_go_to_a_model_that_has_a_place_for_them(adapter: PythonAdapter) -> None:
+    picture = File("image/png", data="AAAA", name="a.png")
+    assert send(adapter, "look", Turn("user", "what?", (picture,))) == ["what?", "image/png", "AAAA", "a.png"]
+    assert send(adapter, "look", Turn("user", "what?")) == ["what?"]
+    with pytest.raises(ProviderError, match="takes no files: give its function a parameter called 'files'") as caught:
+        send(adapter, "shout", Turn("user", "what?", (picture,)))
+    assert (caught.value.kind, caught.value.retryable) == (ErrorKind.BAD_REQUEST, False)
+
+
+def test_a_conversation_is_told_as_who_said_what(adapter: PythonAdapter) -> None:
+    turns = Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c")
+    assert send(adapter, "shout", *turns) == "USER: A\n\nASSISTANT: B\n\nUSER: C"
 
 
 @pytest.mark.parametrize(
