@@ -13,24 +13,16 @@ from mirepoix.settings import Settings
 from mirepoix.spec import (
     Accept,
     Branch,
-<<<<<<< HEAD
     Cache,
-=======
->>>>>>> main
     Call,
     Cascade,
     Chain,
     Ensemble,
-<<<<<<< HEAD
-    Gates,
-    If,
-=======
     Fuse,
     Gates,
     Hedge,
     If,
     Judge,
->>>>>>> main
     Map,
     Reduce,
     Route,

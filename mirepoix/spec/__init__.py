@@ -34,11 +34,8 @@ __all__ = [
     "KINDS",
     "Accept",
     "Branch",
-<<<<<<< HEAD
-    "Cache",
-=======
     "ByField",
->>>>>>> main
+    "Cache",
     "Call",
     "Cascade",
     "Chain",
