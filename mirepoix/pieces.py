@@ -43,7 +43,7 @@ def decode(data: bytes) -> Told | None:
     try:
         run, at, text = json.loads(data)
         return Told.model_validate({"run": run, "at": at, "text": text}, strict=True)
-    except (ValueError, TypeError, ValidationError):
+    except (ValueError, TypeError, RecursionError, ValidationError):
         return None
 
 

@@ -22,7 +22,7 @@ from referencing.exceptions import Unresolvable
 
 from mirepoix.schemas.patterns import matches
 
-MOST_CHECKS = 200_000
+MOST_CHECKS = 100_000
 MOST_FLAWS = 10
 SHOWN = 200
 
