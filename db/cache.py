@@ -67,7 +67,7 @@ def record_cached(connection: Connection, claim: Claim, asked: Asked, earlier: E
         "cost": NOTHING,
         "input_tokens": 0,
         "output_tokens": 0,
-        "latency": 0.0,
+        "latency": None,
         "started_at": moment,
         "finished_at": moment,
     }
