@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from pydantic import JsonValue
 from sqlalchemy import Connection
 
@@ -17,7 +15,7 @@ from mirepoix.spec import Call, Cascade, Map
 from pipelines.gates import fence, wants_logprobs
 from pipelines.items import items_of
 from pipelines.scope import Scope, scope_of
-from pipelines.templates import evaluate, render
+from pipelines.templates import as_text, evaluate, render
 from tasks.conversation import parse_files, parse_messages
 from tasks.providers.base import Question, Tool, Turn
 from tasks.standing import advice_values
@@ -93,12 +91,8 @@ def _wants_logprobs(place: Place) -> bool:
 
 def _material(tier: Place, values: Values, outputs: dict[str, JsonValue]) -> Values:
     """What a judge sees of a tier: what it was asked, as far as that is known, and what it answered."""
-    asked = render(tier.node.prompt, values) if isinstance(tier.node, Call) else _as_text(values["previous"])
-    return {"question": fence("question", asked), "answer": fence("answer", _as_text(outputs[tier.path]))}
-
-
-def _as_text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    asked = render(tier.node.prompt, values) if isinstance(tier.node, Call) else as_text(values["previous"])
+    return {"question": fence("question", asked), "answer": fence("answer", as_text(outputs[tier.path]))}
 
 
 def _item(connection: Connection, claim: Claim, scope: Scope) -> JsonValue:

@@ -139,7 +139,7 @@ def _told(verdict: Verdict, threshold: float) -> str:
     if len(verdict.said) == 1 and verdict.said[0].gate == "quality":
         relation = "reaches" if verdict.accepts(threshold) else "is below"
         return f"quality {verdict.score:.2f} {relation} {threshold:.2f}: {verdict.said[0].score.reason}"
-    said = "; ".join(map(str, verdict.said))
+    said = "; ".join(map(str, verdict.said)) or "no gate was asked"
     if verdict.vetoes:
         return f"vetoed by {', '.join(one.gate for one in verdict.vetoes)}: {said}"
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -150,6 +151,16 @@ def test_two_tiers_that_agree_are_enough(cascades: World) -> None:
     trace = said(cascades, "agreeing", "I think Lyon", "I guess: Paris", "I think Lyon.")
     assert (trace.output, choices(trace)) == ("I think Lyon.", ["escalate", "escalate", "accept"])
     assert "2 tiers agree" in top(trace).decisions[-1].reason
+
+
+def test_token_probabilities_count_where_the_provider_tells_them(cascades: World) -> None:
+    trace = run(cascades, "likely", QUESTION)
+    first, second = gates(trace, 0)["logprob"], gates(trace, 1)["logprob"]
+    (told,) = [a.logprob for call in trace.steps[1].calls for a in call.attempts]
+    assert told is not None
+    assert first["score"] == pytest.approx(math.exp(told), abs=1e-4)
+    assert second["score"] is None
+    assert "tells no token log-probabilities" in second["reason"]
 
 
 def test_what_samples_and_judges_cost_is_counted_and_equals_the_bill(cascades: World) -> None:
