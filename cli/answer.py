@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli import context, screen
 from cli.attach import with_files
 from cli.screen import Json
+from cli.stream import print_stream
 from mirepoix.client import Client, Handle
 from mirepoix.errors import InputError
 from mirepoix.ledger.accept import Options, Submission
@@ -51,6 +52,7 @@ def submit(
         list[Path] | None, typer.Option("--attach", help="Send this picture or document along; may be given again.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer.")] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="Wait, and print the answer while it comes.")] = False,
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait at the most.")] = None,
     tenant: Annotated[str, typer.Option(help="Whom the job is billed to.")] = "default",
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key gives the same job.")] = None,
@@ -63,11 +65,11 @@ def submit(
 ) -> None:
     """Submit one job, or many; prints ids, or with --wait the answers. Exits 1 when a job did not succeed."""
     bounds = Options(max_cost=_usd(max_cost), deadline=deadline, priority=priority)
-    options = Options(tenant=tenant, key=key, task=task, **bounds)
+    options = Options(tenant=tenant, key=key, task=task, stream=stream, **bounds)
     with context.client() as client:
         if jsonl is not None:
-            if text is not None or file is not None or key is not None or attach:
-                raise InputError("--jsonl holds the inputs; it goes with no TEXT, --file, --attach or --key.")
+            if text is not None or file is not None or key is not None or attach or stream:
+                raise InputError("--jsonl holds the inputs; it goes with no TEXT, --file, --attach, --key or --stream.")
             batches = client.submit_batches(pipeline, read_jsonl(jsonl, options))
             jobs = (handle for batch in batches for handle in batch)
             handles = list(_with_progress(jobs, "submitted", None, quiet=json))
@@ -75,10 +77,13 @@ def submit(
             given = with_files(_one_input(text, file), attach or [])
             handles = [client.submit(pipeline, given, wait_broker=wait_broker, **options)]
         _warn_unpublished(handles)
-        if not wait:
+        if stream:
+            failed = int(print_stream(handles[0], timeout, json=json).state is not JobState.SUCCEEDED)
+        elif wait:
+            failed = _print_ended(client, handles, timeout, json=json)
+        else:
             _print_accepted(handles, json=json)
             return
-        failed = _print_ended(client, handles, timeout, json=json)
     raise typer.Exit(1 if failed else 0)
 
 

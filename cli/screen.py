@@ -6,6 +6,7 @@ Texts of models and users are printed as text, never as markup.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -24,6 +25,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, one
 SHORT = 200
 STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
 
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
 WIDE = 200
 """Columns when nobody watches: what goes to a file or a pipe is not folded to an invented screen."""
 
@@ -33,9 +36,12 @@ err = Console(stderr=True, soft_wrap=True)
 
 def print_json(value: BaseModel | dict[str, Any]) -> None:
     """One object on one line."""
-    line = (
-        value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value, ensure_ascii=False, default=str)
-    )
+    data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    line = json.dumps(data, ensure_ascii=False, default=str)
+    try:
+        line.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:  # lone surrogates, or a terminal that knows no Unicode
+        line = json.dumps(data, default=str)
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -59,7 +65,7 @@ def print_job(view: JobView) -> None:
     if view.output is not None:
         out.print(Text(shown(view.output, limit=None)))
     if view.error:
-        out.print(Text(view.error, style="red"))
+        out.print(Text(harmless(view.error), style="red"))
     models = ", ".join(view.models) or "no model"
     out.print(
         Text(f"{view.job} ").append(state),
@@ -80,17 +86,22 @@ def print_trace(trace: TraceView) -> None:
         branch = branches[step.parent].add(_step_line(step))
         branches[step.path] = branch
         _add_details(branch, step)
-    tree.add(Text(f"output: {shown(trace.output)}" if trace.error is None else f"error: {trace.error}"))
+    tree.add(Text(f"output: {shown(trace.output)}" if trace.error is None else f"error: {harmless(trace.error)}"))
     out.print(tree)
 
 
 def shown(value: JsonValue, limit: int | None = SHORT) -> str:
     """A value on one line, cut to `limit` characters; whole when None."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = harmless(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     if limit is None:
         return text
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def harmless(text: str) -> str:
+    """What a model said, without what could take over a terminal or cannot be printed on it."""
+    return CONTROLS.sub("\ufffd", text).encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
 
 
 def usd(view: JobView) -> str:
@@ -105,16 +116,21 @@ def _step_line(step: StepView) -> Text:
 
 def _add_details(branch: Tree, step: StepView) -> None:
     for decision in step.decisions:
-        branch.add(Text(f"{decision.choice}: {decision.reason} (confidence {decision.confidence:.2f})", style="cyan"))
+        reason = harmless(f"{decision.choice}: {decision.reason}")
+        branch.add(Text(f"{reason} (confidence {decision.confidence:.2f})", style="cyan"))
     for call in step.calls:
         for attempt in call.attempts:
             branch.add(Text(f"{call.provider}/{call.model} {_attempt_text(attempt)}"))
     if step.error and not step.calls:
-        branch.add(Text(step.error, style="red"))
+        branch.add(Text(harmless(step.error), style="red"))
 
 
 def _attempt_text(attempt: AttemptView) -> str:
     parts = [attempt.outcome if attempt.status is None else f"{attempt.outcome} {attempt.status}"]
+    if attempt.cached:
+        parts.append(f"cached from {attempt.cached_from or 'a job that is gone'}")
+    if attempt.form is not None:
+        parts.append(f"as {attempt.form} JSON")
     if attempt.input_tokens is not None:
         parts.append(f"{attempt.input_tokens} + {attempt.output_tokens} tokens")
     if attempt.cost_usd is not None:
@@ -122,5 +138,5 @@ def _attempt_text(attempt: AttemptView) -> str:
     if attempt.latency_s is not None:
         parts.append(f"{attempt.latency_s:.2f} s")
     if attempt.error:
-        parts.append(attempt.error)
+        parts.append(harmless(attempt.error))
     return " · ".join(parts)

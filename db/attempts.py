@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -17,6 +18,9 @@ from mirepoix.ledger.contents import store
 from mirepoix.ledger.tables import Attempt, Job, now
 from mirepoix.prices import Usage
 from mirepoix.states import ErrorKind
+
+KEPT = (None, ErrorKind.INVALID_OUTPUT)
+"""Errors with which an answer is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Outcome:
     """How a request ended. `latency` is seconds; `usage` and `cost` are None when no answer with them came back.
 
     `logprob` is the mean log-probability of the answer's tokens, where the provider tells it.
+    An answer with an error is not kept, unless it is its schema that the answer breaks. `form` is as what JSON
+    stood in it.
     """
 
     latency: float
@@ -46,6 +52,7 @@ class Outcome:
     error_kind: ErrorKind | None = None
     error: str | None = None
     finish_reason: str | None = None
+    form: str | None = None
     request_id: str | None = None
     usage: Usage | None = None
     cost: Decimal | None = None
@@ -55,6 +62,11 @@ class Outcome:
 def open_attempt(connection: Connection, claim: Claim, asked: Asked) -> int:
     """Write down that a request is about to be sent; returns the attempt's id."""
     (hash_,) = store(connection, [asked.prompt])
+    return insert_attempt(connection, claim, asked, {"prompt_hash": hash_, "reserved": asked.reserved})
+
+
+def insert_attempt(connection: Connection, claim: Claim, asked: Asked, values: dict[str, Any]) -> int:
+    """Add the next attempt of a claim, with `values` beside who is asked; returns its id."""
     earlier = select(func.count()).where(
         Attempt.job_id == claim.job_id, Attempt.path == claim.path, Attempt.epoch == claim.epoch
     )
@@ -66,17 +78,16 @@ def open_attempt(connection: Connection, claim: Claim, asked: Asked) -> int:
         "provider": asked.provider,
         "model": asked.model,
         "wire_name": asked.wire_name,
-        "prompt_hash": hash_,
         "estimated": False,
-        "reserved": asked.reserved,
         "started_at": now(),
+        **values,
     }
     return int(connection.execute(insert(Attempt).values(row).returning(Attempt.id)).scalar_one())
 
 
 def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> datetime:
     """Complete the row with what came back; returns the moment it was written."""
-    answer_hash = store(connection, [outcome.answer])[0] if outcome.error_kind is None else None
+    answer_hash = store(connection, [outcome.answer])[0] if outcome.error_kind in KEPT else None
     usage = outcome.usage
     moment = now()
     _settle(connection, attempt_id, outcome)
@@ -88,7 +99,8 @@ def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> 
             status=outcome.status,
             error_kind=outcome.error_kind,
             error=printable(outcome.error) if outcome.error else None,
-            finish_reason=outcome.finish_reason,
+            finish_reason=printable(outcome.finish_reason, 40) if outcome.finish_reason else None,
+            form=outcome.form,
             logprob=outcome.logprob,
             request_id=printable(outcome.request_id, 200) if outcome.request_id else None,
             input_tokens=usage.input if usage else None,

@@ -27,6 +27,7 @@ class LockedJob:
     task: str | None
     max_cost: Decimal | None
     deadline_at: datetime | None
+    stream: bool
 
 
 def lock_job(connection: Connection, job_id: str) -> LockedJob:
@@ -44,6 +45,7 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         Job.task,
         Job.max_cost.label("max_cost"),
         Job.deadline_at,
+        Job.stream,
     ).where(Job.id == job_id)
     job = connection.execute(query.with_for_update()).one_or_none()
     if job is None:
@@ -59,4 +61,5 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         task=job.task,
         max_cost=job.max_cost,
         deadline_at=job.deadline_at,
+        stream=job.stream,
     )

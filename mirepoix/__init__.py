@@ -13,6 +13,7 @@ from mirepoix.settings import Settings
 from mirepoix.spec import (
     Accept,
     Branch,
+    Cache,
     Call,
     Cascade,
     Chain,
@@ -34,6 +35,7 @@ __all__ = [
     "Accept",
     "Answer",
     "Branch",
+    "Cache",
     "Call",
     "Cascade",
     "Chain",

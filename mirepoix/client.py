@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from types import TracebackType
 from typing import Self, Unpack
+from weakref import WeakSet
 
 from pydantic import JsonValue
 
@@ -25,6 +27,7 @@ from mirepoix.ledger.contents import encode
 from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.read import list_job_ids, read_jobs, read_states, read_trace
+from mirepoix.pieces import Listening, Piece, decode
 from mirepoix.publisher import Publisher
 from mirepoix.settings import Settings
 from mirepoix.spec import Pipeline
@@ -50,6 +53,7 @@ class Client:
         self.database = Database(self.settings.database_url)
         self._config = config
         self._publisher = Publisher(self.settings)
+        self._ears: WeakSet[Ear] = WeakSet()
 
     @property
     def config(self) -> Config:
@@ -68,8 +72,8 @@ class Client:
     ) -> Handle:
         """Accept one job for `pipeline` (a configured name, or a pipeline built in Python).
 
-        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority. While the broker is away
-        the job is accepted and goes out when it is back; with `wait_broker=False` a broker that is away is a
+        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority, stream. While the broker
+        is away the job is accepted and goes out when it is back; with `wait_broker=False` a broker that is away is a
         BrokerError and nothing is accepted. Raises NotFound, PipelineError, InputError, LedgerError.
         """
         return self._accept(pipeline, [Submission(input, **options)], wait_broker=wait_broker)[0]
@@ -111,7 +115,7 @@ class Client:
         waiting = [handle.id for handle in handles]
         with Ear(self.settings.redis_url, waiting) as ear:
             while waiting:
-                ended = self._ended(waiting)
+                ended = self.ended(waiting)
                 yield from ended
                 gone = {view.job for view in ended}
                 waiting = [id_ for id_ in waiting if id_ not in gone]
@@ -120,6 +124,8 @@ class Client:
 
     def close(self) -> None:
         """Give all connections back."""
+        for ear in list(self._ears):
+            ear.close()
         self._publisher.close()
         self.database.close()
 
@@ -156,8 +162,15 @@ class Client:
             self._publisher.require_broker()
         with self.database.write() as connection:
             accepted = accept_jobs(connection, name, spec, jobs)
+        ear = self.open_ear(accepted[0].job_id) if len(jobs) == 1 and jobs[0].stream else None
         published = self._publish([job for job in accepted if job.fresh])
-        return [Handle(self, job.job_id, published=published) for job in accepted]
+        return [Handle(self, job.job_id, published=published, ear=ear) for job in accepted]
+
+    def open_ear(self, job_id: str) -> Ear:
+        """Listen for the answer of a job, from now until the ear, or this client, is closed."""
+        ear = Ear(self.settings.redis_url, [job_id], with_text=True)
+        self._ears.add(ear)
+        return ear
 
     def _publish(self, jobs: list[Accepted]) -> bool:
         try:
@@ -176,7 +189,8 @@ class Client:
         self.config.require_models(name, pipeline)
         return name, pipeline
 
-    def _ended(self, job_ids: Sequence[str]) -> list[JobView]:
+    def ended(self, job_ids: Sequence[str]) -> list[JobView]:
+        """Those of the jobs that have ended."""
         with self.database.read() as connection:
             states = read_states(connection, job_ids)
             return read_jobs(connection, [id_ for id_ in job_ids if states[id_].terminal])
@@ -185,8 +199,9 @@ class Client:
 class Handle:
     """One submitted job. `published` is False when the broker was away; the orchestrators send it later."""
 
-    def __init__(self, client: Client, job_id: str, *, published: bool = True) -> None:
+    def __init__(self, client: Client, job_id: str, *, published: bool = True, ear: Ear | None = None) -> None:
         self._client = client
+        self._ear = ear
         self.id = job_id
         self.published = published
 
@@ -206,11 +221,28 @@ class Handle:
 
     def result(self, timeout: float | None = None) -> JsonValue:
         """Wait for the output. Raises JobFailed when it failed or was cancelled, ResultTimeout when it takes longer."""
-        view = self.wait(timeout)
-        if view.state is not JobState.SUCCEEDED:
-            reason = f": {view.error}" if view.error else ""
-            raise JobFailed(f"job {self.id} {view.state}{reason}", job_id=self.id, state=view.state)
-        return view.output
+        return _output(self.wait(timeout))
+
+    def stream(self, timeout: float | None = None) -> Generator[Piece]:
+        """The answer in pieces as the model speaks, if the job was submitted with `stream=True`.
+
+        Where the last word is not one model's (a cascade, an ensemble, a schema), or the pieces were not heard in time,
+        the answer comes at the end, in one. All pieces since the last one with `restart` make the whole output (JSON,
+        where it is no text). Raises as `result`.
+        """
+        ear, self._ear = self._ear or self._client.open_ear(self.id), None
+        with ear:
+            yield from self._pieces(ear, None if timeout is None else time.monotonic() + timeout)
+
+    def _pieces(self, ear: Ear, deadline: float | None) -> Iterator[Piece]:
+        listening, heard = Listening(), b""
+        while heard or not (ended := self._client.ended([self.id])):
+            heard = ear.listen(_patience(deadline, [self.id]))
+            told = decode(heard)
+            piece = listening.hear(told) if told is not None else None
+            if piece is not None:
+                yield piece
+        yield from listening.end(_output(ended[0]))
 
     def trace(self) -> TraceView:
         """Everything recorded of the job so far."""
@@ -230,6 +262,16 @@ class Handle:
         """As `result`, without blocking the event loop."""
         return await asyncio.to_thread(self.result, timeout)
 
+    async def astream(self, timeout: float | None = None) -> AsyncIterator[Piece]:
+        """As `stream`, without blocking the event loop."""
+        pieces = self.stream(timeout)
+        try:
+            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+                yield piece
+        finally:
+            with suppress(ValueError):  # given up while the thread still listens, which then closes it at its end
+                pieces.close()
+
     async def atrace(self) -> TraceView:
         """As `trace`, without blocking the event loop."""
         return await asyncio.to_thread(self.trace)
@@ -248,6 +290,13 @@ def require_input(value: JsonValue) -> None:
     size = len(encode(value)[1].encode())
     if size > MAX_INPUT_BYTES:
         raise InputError(f"the input has {size:,} bytes; the limit is {MAX_INPUT_BYTES:,}. Split it into several jobs.")
+
+
+def _output(view: JobView) -> JsonValue:
+    if view.state is not JobState.SUCCEEDED:
+        reason = f": {view.error}" if view.error else ""
+        raise JobFailed(f"job {view.job} {view.state}{reason}", job_id=view.job, state=view.state)
+    return view.output
 
 
 def _patience(deadline: float | None, waiting: Sequence[str]) -> float:

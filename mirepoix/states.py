@@ -83,6 +83,8 @@ class ErrorKind(StrEnum):
     """The model or its safety filter declined to answer."""
     BAD_ANSWER = "bad_answer"
     """The answer breaks the wire format: not JSON, wrong types, too large, nothing in it."""
+    INVALID_OUTPUT = "invalid_output"
+    """The answer does not fit the schema that the call asks for; billed, and kept on its attempt."""
     LOCAL = "model_error"
     """An in-process model raised an exception."""
     TEMPLATE = "template"

@@ -53,7 +53,11 @@ class Decision(_View):
 
 
 class AttemptView(_View):
-    """One HTTP request (or in-process run). `outcome` is `answered`, `failed`, `in_flight` or `unknown`."""
+    """One HTTP request (or in-process run). `outcome` is `answered`, `failed`, `in_flight`, `unknown` or `cached`.
+
+    `form` says as what the JSON stood in an answer that had to fit a schema; `repaired` is one of them. With `cached`
+    nobody was asked: the answer is that of `cached_from`, a job and a path (None when that job is gone).
+    """
 
     outcome: str
     status: int | None
@@ -64,6 +68,9 @@ class AttemptView(_View):
     error: str | None
     error_kind: str | None
     finish_reason: str | None
+    form: str | None = None
+    cached: bool = False
+    cached_from: str | None = None
     request_id: str | None
     prompt_hash: str
     answer_hash: str | None

@@ -10,6 +10,8 @@ from typing import Self
 
 import redis
 
+from mirepoix.pieces import text_channel
+
 SOCKET_TIMEOUT = 5.0
 BLIND_INTERVAL = 0.25
 
@@ -33,28 +35,44 @@ def announce(client: redis.Redis, job_id: str) -> None:
 
 
 class Ear:
-    """Listens for the end of some jobs; deaf, not broken, while the Redis does not answer."""
+    """Listens for the end of some jobs, and `with_text` for their answers on the way; deaf, not broken, while the Redis
+    does not answer.
+    """
 
-    def __init__(self, redis_url: str, job_ids: Sequence[str]) -> None:
+    def __init__(self, redis_url: str, job_ids: Sequence[str], *, with_text: bool = False) -> None:
         self._client = connect(redis_url)
         self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
         self._deaf = False
+        channels = [channel(job_id) for job_id in job_ids]
+        if with_text:
+            channels += [text_channel(job_id) for job_id in job_ids]
         try:
-            self._pubsub.subscribe(*(channel(job_id) for job_id in job_ids))
-            for _ in job_ids:
+            self._pubsub.subscribe(*channels)
+            for _ in channels:
                 self._pubsub.get_message(timeout=SOCKET_TIMEOUT)
         except (redis.RedisError, OSError):
             self._deaf = True
 
-    def listen(self, seconds: float) -> None:
-        """Return when one of the jobs ended, or after `seconds` at the latest (sooner when deaf)."""
+    def listen(self, seconds: float) -> bytes:
+        """Return when something was told, or after `seconds` at the latest (sooner when deaf).
+
+        What is returned is what was told of an answer, and empty for everything else.
+        """
         if self._deaf:
             time.sleep(min(seconds, BLIND_INTERVAL))
-            return
+            return b""
         try:
-            self._pubsub.get_message(timeout=seconds)
+            message = self._pubsub.get_message(timeout=seconds)
         except (redis.RedisError, OSError):
             self._deaf = True
+            return b""
+        return bytes(message["data"]) if message is not None else b""
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with suppress(redis.RedisError, OSError):
+            self._pubsub.close()
+            self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +80,4 @@ class Ear:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(redis.RedisError, OSError):
-            self._pubsub.close()
-            self._client.close()
+        self.close()

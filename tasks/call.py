@@ -30,10 +30,12 @@ from tasks.flights import Flight, GivenUp, SetDown
 from tasks.follow import follow
 from tasks.guard import may_fall_back
 from tasks.house import House
-from tasks.intent import Intent, Moved, claim_call, open_again
+from tasks.intent import Intent, Moved, ask_again, claim_call, open_again
 from tasks.limits import Admission, Reason, Refusal, wait_for_admission
 from tasks.providers.base import Completion
 from tasks.recording import answered, failed, write_until_taken
+from tasks.telling import Telling
+from tasks.wanted import Misfit
 
 LONGEST_WAIT = 60.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 8.0
@@ -123,13 +125,16 @@ class _Asking:
         number = 0
         while (error := self._attempt()) is not None:
             wait = wait_before_retry(error, number, retries)
-            if wait is None:
+            if error.kind is ErrorKind.INVALID_OUTPUT and self.intent.wanted.reasks_left > 0:
+                again, number = ask_again(self.house, self.flight, self.intent), 0
+            elif wait is not None:
+                self.flight.wait(wait)
+                again, number = open_again(self.house, self.flight, self.intent), number + 1
+            else:
                 return self._give_up(error)
-            self.flight.wait(wait)
-            again = open_again(self.house, self.flight, self.intent)
             if again is None:
                 return None
-            self.intent, self.stage, number = again, _Stage.UNSENT, number + 1
+            self.intent, self.stage = again, _Stage.UNSENT
         return None
 
     def _attempt(self) -> ProviderError | None:
@@ -172,11 +177,17 @@ class _Asking:
         intent, left = self.intent, self._time_left()
         tag = f"{intent.claim.job_id}/{intent.claim.path}"
         timeout = min(intent.timeout, left)
+        adapter = self.house.adapter(intent.model.provider)
+        telling = Telling(self.house.teller, intent.claim.job_id, intent.attempt_id) if intent.told else None
         try:
-            return self.flight.send(self.house.adapter(intent.model.provider).send(intent.body, tag), timeout)
+            on_text = None if telling is None else telling.add
+            return self.flight.send(adapter.send(intent.body, tag, on_text), timeout)
         except TimeoutError as error:
             message = f"no answer within {timeout:g} s"
             raise ProviderError(message, kind=ErrorKind.TIMEOUT, retryable=timeout < left) from error
+        finally:
+            if telling is not None:
+                telling.flush()
 
     def _time_left(self) -> float:
         deadline = self.intent.claim.job.deadline_at
@@ -201,13 +212,17 @@ class _Asking:
             log.warning("the limits could not be told", reason=str(error))
 
     def _record(self, completion: Completion, latency: float) -> ProviderError | None:
-        outcome = answered(self.house, self.intent, completion, latency)
+        fit = self.intent.wanted.read(completion.answer, completion.finish_reason)
+        outcome = answered(self.house, self.intent, completion, fit, latency)
         if completion.refused:
             self._close(outcome)
             return ProviderError("the model declined to answer", kind=ErrorKind.REFUSED, status=completion.status)
+        if isinstance(fit, Misfit):
+            self._close(outcome)
+            return ProviderError(fit.reason, kind=ErrorKind.INVALID_OUTPUT, status=completion.status)
 
         def record(connection: Connection) -> Progress:
-            progress = answer_step(connection, self.intent.claim, outcome.answer)
+            progress = answer_step(connection, self.intent.claim, fit.output)
             close_attempt(connection, self.intent.attempt_id, outcome)
             return progress
 

@@ -27,6 +27,7 @@ from tasks.limits import Gatekeeper, connect_limits
 from tasks.loop import Loop
 from tasks.providers import open_adapter
 from tasks.providers.base import Adapter
+from tasks.telling import Teller
 from tasks.timers import Timers
 
 SPECS_KEPT = 256
@@ -55,6 +56,11 @@ class House:
     def redis(self) -> redis.Redis:
         """Where ends are announced."""
         return connect(self.settings.redis_url)
+
+    @cached_property
+    def teller(self) -> Teller:
+        """Tells answers while they come."""
+        return Teller(connect(self.settings.redis_url))
 
     @cached_property
     def loop(self) -> Loop:

@@ -22,6 +22,8 @@ from mirepoix.planned import ReadyStep
 from mirepoix.prices import Usage, cost
 from mirepoix.spec import Call
 from mirepoix.states import ErrorKind
+from pipelines.streaming import speaks_for_the_job
+from tasks.cached import answer_from_cache
 from tasks.flights import Flight
 from tasks.follow import follow
 from tasks.guard import keep_in_house
@@ -29,6 +31,7 @@ from tasks.house import House
 from tasks.limits import most_tokens
 from tasks.providers.base import Question
 from tasks.questions import build_question
+from tasks.wanted import Wanted, want
 
 FIRST_LOOK, LONGEST_LOOK = 0.1, 1.0
 
@@ -38,6 +41,8 @@ class Intent:
     """A claimed call. `tokens` is what it may use at the most, `timeout` the seconds that an attempt may take.
 
     `key` is the model that is asked, `named` the one that the pipeline names.
+    `wanted` is what its answer must be like; one that the same request got within the last `ttl` seconds may serve.
+    `told`: whoever listens is told the answer while it comes.
     """
 
     claim: Claim
@@ -49,6 +54,9 @@ class Intent:
     timeout: float
     question: Question
     named: str
+    wanted: Wanted
+    ttl: float | None = None
+    told: bool = False
     attempt_id: int = 0
 
 
@@ -60,12 +68,23 @@ class _Stopped:
     progress: Progress
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """The step was answered without asking anybody; what follows from it."""
+
+    progress: Progress
+
+
 class Moved(Exception):
     """The step goes on with another model, on that one's queue; nothing was sent."""
 
     def __init__(self, step: ReadyStep) -> None:
         super().__init__(step.model)
         self.step = step
+
+
+Prepared = Intent | _Stopped | _Served | ReadyStep
+"""What became of a call before anything was sent; a ReadyStep is the same call at another model."""
 
 
 class _NoRoomYet(Exception):
@@ -75,12 +94,12 @@ class _NoRoomYet(Exception):
 def claim_call(house: House, flight: Flight, job_id: str, path: str) -> Intent | None:
     """Claim the step, build its request, set its cost aside and open its first attempt, in one transaction.
 
-    None when there is nothing to claim. Waits for the budget while other calls hold it reserved. Raises StepFailed when
-    the prompt cannot be built, must not leave the house, or the budget is spent, after writing that down; Moved when
-    another model is to be asked; and GivenUp.
+    None when there is nothing to claim, or the ledger had the answer already. Waits for the budget while other calls
+    hold it reserved. Raises StepFailed when the prompt cannot be built, must not leave the house, or the budget is
+    spent, after writing that down; Moved when another model is to be asked; and GivenUp.
     """
 
-    def prepare(connection: Connection) -> Intent | _Stopped | ReadyStep | None:
+    def prepare(connection: Connection) -> Prepared | None:
         claim = claim_step(connection, job_id, path, house.worker_id)
         return None if claim is None else _prepare(house, connection, claim)
 
@@ -90,14 +109,23 @@ def claim_call(house: House, flight: Flight, job_id: str, path: str) -> Intent |
 def open_again(house: House, flight: Flight, intent: Intent) -> Intent | None:
     """Open the next attempt; None when the step is no longer ours. Waits and raises as `claim_call`."""
 
-    def prepare(connection: Connection) -> Intent | _Stopped | ReadyStep | None:
+    def prepare(connection: Connection) -> Prepared | None:
         return _open(house, connection, intent) if holds(connection, intent.claim) else None
 
     return _when_there_is_room(house, flight, prepare)
 
 
+def ask_again(house: House, flight: Flight, intent: Intent) -> Intent | None:
+    """Ask the same model anew, with what was wrong with its last answer. Otherwise as `open_again`."""
+
+    def prepare(connection: Connection) -> Prepared | None:
+        return _prepare(house, connection, intent.claim) if holds(connection, intent.claim) else None
+
+    return _when_there_is_room(house, flight, prepare)
+
+
 def _when_there_is_room(
-    house: House, flight: Flight, prepare: Callable[[Connection], Intent | _Stopped | ReadyStep | None]
+    house: House, flight: Flight, prepare: Callable[[Connection], Prepared | None]
 ) -> Intent | None:
     wait = FIRST_LOOK
     while True:
@@ -111,12 +139,15 @@ def _when_there_is_room(
         if isinstance(outcome, _Stopped):
             follow(house, flight.job_id, outcome.progress)
             raise StepFailed(outcome.reason)
+        if isinstance(outcome, _Served):
+            follow(house, flight.job_id, outcome.progress)
+            return None
         if isinstance(outcome, ReadyStep):
             raise Moved(outcome)
         return outcome
 
 
-def _prepare(house: House, connection: Connection, claim: Claim) -> Intent | _Stopped | ReadyStep:
+def _prepare(house: House, connection: Connection, claim: Claim) -> Prepared:
     try:
         intent = _build(house, connection, claim)
     except PipelineError as error:
@@ -131,8 +162,10 @@ def _build(house: House, connection: Connection, claim: Claim) -> Intent:
     model = house.config.models[key]
     provider = house.config.providers[model.provider]
     place = find(house.spec(connection, claim.job.version), claim.path)
-    question = build_question(connection, claim, place, model)
-    patience = place.node.timeout if isinstance(place.node, Call) and place.node.timeout else provider.timeout
+    node = place.node
+    if not isinstance(node, Call):
+        raise PipelineError(f"step {place.path!r} is no call.")
+    wanted, question = want(connection, claim, node, build_question(connection, claim, place, model))
     return Intent(
         claim=claim,
         key=key,
@@ -140,9 +173,12 @@ def _build(house: House, connection: Connection, claim: Claim) -> Intent:
         body=house.adapter(model.provider).body(question),
         tokens=most_tokens(question),
         most_cost=_most_cost(house, claim, model, question),
-        timeout=min(patience, provider.timeout),
+        timeout=min(node.timeout or provider.timeout, provider.timeout),
+        wanted=wanted,
+        ttl=node.cache.ttl if node.cache is not None else None,
+        told=claim.job.stream and speaks_for_the_job(place),
         question=question,
-        named=place.node.model if isinstance(place.node, Call) else key,
+        named=node.model,
     )
 
 
@@ -155,11 +191,14 @@ def _most_cost(house: House, claim: Claim, model: Model, question: Question) -> 
     return cost(model, provider.api, usage, provider.prices_of)
 
 
-def _open(house: House, connection: Connection, intent: Intent) -> Intent | _Stopped | ReadyStep:
+def _open(house: House, connection: Connection, intent: Intent) -> Prepared:
     kept = _keep_in_house(house, connection, intent)
     if kept is not None:
         return kept
     job = intent.claim.job
+    asked = Asked(intent.model.provider, intent.key, intent.model.name, intent.body, intent.most_cost)
+    if (progress := answer_from_cache(connection, intent, asked)) is not None:
+        return _Served(progress)
     try:
         room = reserve(connection, job, intent.most_cost, house.config.daily_cap(job.tenant))
     except BudgetExceeded as error:
@@ -167,7 +206,6 @@ def _open(house: House, connection: Connection, intent: Intent) -> Intent | _Sto
         return _Stopped(str(error), Progress(won=ended, job_ended=ended))
     if room is Room.LATER:
         raise _NoRoomYet
-    asked = Asked(intent.model.provider, intent.key, intent.model.name, intent.body, intent.most_cost)
     return replace(intent, attempt_id=open_attempt(connection, intent.claim, asked))
 
 

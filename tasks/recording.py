@@ -16,6 +16,7 @@ from mirepoix.states import ErrorKind
 from tasks.house import House
 from tasks.intent import Intent
 from tasks.providers.base import Completion
+from tasks.wanted import Fit, Misfit
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 
@@ -23,21 +24,29 @@ log = structlog.get_logger("mirepoix")
 T = TypeVar("T")
 
 
-def answered(house: House, intent: Intent, completion: Completion, latency: float) -> Outcome:
-    """The outcome of a request that a model answered, or refused to: billed either way."""
+def answered(house: House, intent: Intent, completion: Completion, fit: Fit | Misfit, latency: float) -> Outcome:
+    """The outcome of a request that a model answered, well or badly, or refused to: billed either way."""
     provider = house.config.providers[intent.model.provider]
+    kind, error = _shortcoming(completion, fit)
     return Outcome(
         latency=latency,
         answer=completion.answer,
         status=completion.status,
-        error_kind=ErrorKind.REFUSED if completion.refused else None,
-        error="the model declined to answer" if completion.refused else None,
+        error_kind=kind,
+        error=error,
         finish_reason=completion.finish_reason,
+        form=fit.form if isinstance(fit, Fit) and kind is None else None,
         request_id=completion.request_id,
         usage=completion.usage,
         logprob=completion.logprob,
         cost=cost(intent.model, provider.api, completion.usage, provider.prices_of),
     )
+
+
+def _shortcoming(completion: Completion, fit: Fit | Misfit) -> tuple[ErrorKind | None, str | None]:
+    if completion.refused:
+        return ErrorKind.REFUSED, "the model declined to answer"
+    return (ErrorKind.INVALID_OUTPUT, fit.problems) if isinstance(fit, Misfit) else (None, None)
 
 
 def failed(error: ProviderError, latency: float) -> Outcome:

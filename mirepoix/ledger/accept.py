@@ -34,6 +34,7 @@ class Options(TypedDict, total=False):
     max_cost: Decimal | None
     deadline: float | None
     priority: int
+    stream: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Submission:
 
     `key`: the idempotency key; the same tenant and key give the same job. `task`: the kind of work, for routes by task.
     `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails. Of a tenant's jobs
-    that wait, those with the highest `priority` are served first.
+    that wait, those with the highest `priority` are served first. `stream`: tell the answer while it comes.
     """
 
     input: JsonValue
@@ -52,6 +53,7 @@ class Submission:
     max_cost: Decimal | None = None
     deadline: float | None = None
     priority: int = 0
+    stream: bool = False
 
     def __post_init__(self) -> None:
         """Raise InputError for a bound that cannot be meant."""
@@ -98,6 +100,7 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
             "priority": job.priority,
             "max_cost": job.max_cost,
             "deadline_at": None if job.deadline is None else moment + timedelta(seconds=job.deadline),
+            "stream": job.stream,
             "due_at": moment,
             "drives": 0,
             "created_at": moment,

@@ -175,14 +175,22 @@ def _calls(connection: Connection, job_id: str, steps: dict[str, Row[Any]]) -> d
     query = select(*Attempt.__table__.c, Attempt.cost.label("cost")).where(Attempt.job_id == job_id)
     query = query.order_by(Attempt.path, Attempt.epoch, Attempt.number)
     found: dict[str, list[CallView]] = defaultdict(list)
-    attempts_made: Iterable[Any] = connection.execute(query).all()
+    attempts_made: Sequence[Any] = connection.execute(query).all()
+    sources = _sources(connection, attempts_made)
     for (path, provider, model), rows in groupby(attempts_made, lambda row: (row.path, row.provider, row.model)):
-        attempts = tuple(_attempt_view(row, steps[path]) for row in rows)
+        attempts = tuple(_attempt_view(row, steps[path], sources) for row in rows)
         found[path].append(CallView(provider=provider, model=model, attempts=attempts))
     return found
 
 
-def _attempt_view(row: Row[Any], step: Row[Any]) -> AttemptView:
+def _sources(connection: Connection, attempts: Iterable[Row[Any]]) -> dict[int, str]:
+    """Where the cached answers among `attempts` come from, as job and path."""
+    ids = {row.cached_from for row in attempts if row.cached_from is not None}
+    query = select(Attempt.id, Attempt.job_id, Attempt.path).where(Attempt.id.in_(sorted(ids)))
+    return {id_: f"{job_id}/{path}" for id_, job_id, path in connection.execute(query)} if ids else {}
+
+
+def _attempt_view(row: Row[Any], step: Row[Any], sources: dict[int, str]) -> AttemptView:
     return AttemptView(
         outcome=_outcome(row, step),
         status=row.status,
@@ -193,6 +201,9 @@ def _attempt_view(row: Row[Any], step: Row[Any]) -> AttemptView:
         error=row.error,
         error_kind=row.error_kind,
         finish_reason=row.finish_reason,
+        form=row.form,
+        cached=row.cached_from is not None,
+        cached_from=sources.get(row.cached_from),
         request_id=row.request_id,
         prompt_hash=row.prompt_hash,
         answer_hash=row.answer_hash,
@@ -206,7 +217,7 @@ def _outcome(row: Row[Any], step: Row[Any]) -> str:
         in_flight = step.holder is not None and step.epoch == row.epoch
         return "in_flight" if in_flight else "unknown"
     if row.error_kind is None:
-        return "answered"
+        return "answered" if row.cached_from is None else "cached"
     return "unknown" if row.error_kind == ErrorKind.UNKNOWN else "failed"
 
 

@@ -95,7 +95,7 @@ class Job(Base):
 
     `due_at` is since when it waits to be started, `drives` how often the reconciler has sent it again. `lane` says in
     which queues it travels, `priority` which of its tenant's jobs change to the fast lane first. `max_cost` bounds what
-    its calls may cost; at `deadline_at` it fails.
+    its calls may cost; at `deadline_at` it fails. `stream`: its answer is told to who listens while it comes.
     """
 
     __tablename__ = "jobs"
@@ -141,6 +141,7 @@ class Job(Base):
     priority: Mapped[int]
     max_cost: Mapped[Decimal | None] = mapped_column("max_cost_picousd", Usd, key="max_cost")
     deadline_at: Mapped[datetime | None]
+    stream: Mapped[bool] = mapped_column(Boolean)
     due_at: Mapped[datetime | None]
     drives: Mapped[int]
     created_at: Mapped[datetime]
@@ -231,11 +232,17 @@ class Attempt(Base):
 
     A row without `finished_at` whose step has moved on is a request of unknown outcome. `reserved` is what it was
     expected to cost at the most; it counts against budgets until `cost` is known, or that there is none. `logprob` is
-    the mean log-probability of the answer's tokens, where the provider tells it.
+    the mean log-probability of the answer's tokens, where the provider tells it. `form` says as what the JSON stood in
+    an answer that had to fit a schema. `cached_from` is the id of the attempt whose answer was taken instead of asking;
+    that one may be gone.
     """
 
     __tablename__ = "attempts"
-    __table_args__ = (Unique("job_id", "path", "epoch", "number"), Index("ix_attempts_started", "started_at"))
+    __table_args__ = (
+        Unique("job_id", "path", "epoch", "number"),
+        Index("ix_attempts_started", "started_at"),
+        Index("ix_attempts_prompt", "prompt_hash"),
+    )
 
     id: Mapped[int] = mapped_column(AutoId, primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
@@ -252,6 +259,8 @@ class Attempt(Base):
     error: Mapped[str | None] = mapped_column(Text)
     finish_reason: Mapped[str | None] = mapped_column(String(40))
     logprob: Mapped[float | None]
+    form: Mapped[str | None] = mapped_column(String(10))
+    cached_from: Mapped[int | None] = mapped_column(BigInteger)
     request_id: Mapped[str | None] = mapped_column(String(200))
     input_tokens: Mapped[int | None]
     output_tokens: Mapped[int | None]

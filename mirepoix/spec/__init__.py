@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from mirepoix.spec.call import Call
+from mirepoix.spec.call import Cache, Call
 from mirepoix.spec.cascade import Accept, Cascade
 from mirepoix.spec.chain import Chain
 from mirepoix.spec.condition import If
@@ -35,6 +35,7 @@ __all__ = [
     "Accept",
     "Branch",
     "ByField",
+    "Cache",
     "Call",
     "Cascade",
     "Chain",
@@ -81,7 +82,7 @@ def parse(data: object) -> Pipeline:
 
 def dump(spec: Pipeline) -> dict[str, Any]:
     """Plain data that `parse` turns back into the same pipeline."""
-    return spec.model_dump(mode="json", exclude_none=True)
+    return spec.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 def version(spec: Pipeline) -> str:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from mirepoix.schemas import read_schema
 from mirepoix.spec.node import Node
 from mirepoix.spec.tool import Tool
-from mirepoix.strict import unknown
+from mirepoix.strict import Strict, unknown
 
 TOOL_CHOICES = ("auto", "none", "required")
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
+REASKS = 2
+LONGEST_TTL = 366 * 24 * 3600
+
+
+class Cache(Strict):
+    """Take the answer that the same request got within the last `ttl` seconds, in this pipeline and for this tenant."""
+
+    ttl: float = Field(gt=0, le=LONGEST_TTL)
 
 
 class Call(Node):
@@ -23,6 +32,10 @@ class Call(Node):
     With `tools` the model may ask for one; the answer then is `{text, tool_calls: [{id, name, arguments}]}`.
     `tool_choice` is `auto`, `none`, `required` or a tool's name. Sampling (`temperature`, `top_p`, `seed`) goes to the
     models that take it.
+
+    With a `schema` (JSON Schema, or `module:Class` of a pydantic class) the answer is the JSON value that fits it. A
+    model whose answer does not is asked again with the errors, `reask` times at the most (default 2); `repair: true`
+    mends broken JSON first. `cache` lets the same request be answered from the ledger.
     """
 
     kind: Literal["call"] = "call"
@@ -39,6 +52,22 @@ class Call(Node):
     tool_choice: str | None = None
     max_tokens: int | None = Field(default=None, gt=0)
     timeout: float | None = Field(default=None, gt=0, le=3600)
+    schema_: Annotated[dict[str, Any], BeforeValidator(read_schema)] | None = Field(default=None, alias="schema")
+    reask: int | None = Field(default=None, ge=0, le=10)
+    repair: bool | None = None
+    cache: Cache | None = None
+
+    @property
+    def reasks(self) -> int:
+        """How often a model is asked again whose answer does not fit the schema."""
+        return REASKS if self.reask is None else self.reask
+
+    @model_validator(mode="after")
+    def _mends_towards_a_schema(self) -> Self:
+        for key in ("reask", "repair"):
+            if self.schema_ is None and getattr(self, key) is not None:
+                raise ValueError(f"{key!r} goes with a schema.")
+        return self
 
     @model_validator(mode="after")
     def _chooses_a_tool_there_is(self) -> Self:

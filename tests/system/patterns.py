@@ -18,7 +18,7 @@ import yaml
 from typer.testing import CliRunner
 
 from cli.main import app
-from mirepoix.views import TraceView
+from mirepoix.views import AttemptView, TraceView
 from tests.system.world import World, open_world
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +108,7 @@ def outline(trace: TraceView) -> list[str]:
         lines += [f"{indent}  - {decision.choice}: {decision.reason}" for decision in step.decisions]
         for call in step.calls:
             lines += [
-                f"{indent}  - {call.provider}/{call.model} {attempt.error_kind or attempt.outcome}"
+                f"{indent}  - {call.provider}/{call.model} {attempt.error_kind or attempt.outcome}{_form(attempt)}"
                 for attempt in call.attempts
             ]
     return lines
@@ -128,6 +128,11 @@ def page(examples: Sequence[Example], traces: Mapping[str, list[TraceView]]) -> 
         for command, trace in zip(example.commands, traces[example.name], strict=True):
             parts += ["```console", f"$ mirepoix {shlex.join(command)}", *outline(trace), "```", ""]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _form(attempt: AttemptView) -> str:
+    """As what the JSON stood in the answer, where it was not the whole of it."""
+    return f" as {attempt.form} JSON" if attempt.form not in (None, "whole") else ""
 
 
 def _short(value: object) -> str:

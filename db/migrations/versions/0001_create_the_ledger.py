@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("max_cost_picousd", sa.BigInteger(), nullable=True),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stream", sa.Boolean(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("drives", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -134,6 +135,8 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("finish_reason", sa.String(length=40), nullable=True),
         sa.Column("logprob", sa.Double(), nullable=True),
+        sa.Column("form", sa.String(length=10), nullable=True),
+        sa.Column("cached_from", sa.BigInteger(), nullable=True),
         sa.Column("request_id", sa.String(length=200), nullable=True),
         sa.Column("input_tokens", sa.Integer(), nullable=True),
         sa.Column("output_tokens", sa.Integer(), nullable=True),
@@ -159,6 +162,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.create_index("ix_attempts_started", ["started_at"], unique=False)
+        batch_op.create_index("ix_attempts_prompt", ["prompt_hash"], unique=False)
 
     op.create_table(
         "decisions",
@@ -254,6 +258,7 @@ def downgrade() -> None:
     op.drop_table("steps")
     op.drop_table("decisions")
     with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.drop_index("ix_attempts_prompt")
         batch_op.drop_index("ix_attempts_started")
 
     op.drop_table("attempts")

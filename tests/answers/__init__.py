@@ -1,0 +1,1 @@
+"""Answers that break their schema, written by us."""
