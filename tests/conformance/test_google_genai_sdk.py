@@ -130,7 +130,8 @@ def test_settings_of_the_generation(client: genai.Client) -> None:
 
 def test_files_in_the_request(client: genai.Client, backstage: Backstage) -> None:
     image = types.Part.from_bytes(data=b"\x89PNG\r\n", mime_type="image/png")
-    answer = client.models.generate_content(model=MODEL, contents=[image, QUESTION])
+    both = types.Content(role="user", parts=[image, types.Part.from_text(text=QUESTION)])
+    answer = client.models.generate_content(model=MODEL, contents=[both])
     assert answer.text == "Paris"
     details = used(answer).prompt_tokens_details or []
     assert [(each.modality, each.token_count) for each in details] == [
