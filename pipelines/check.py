@@ -7,7 +7,7 @@ from mirepoix.errors import ConfigError, PipelineError
 from mirepoix.paths import Place, children, samples_of, walk
 from mirepoix.prices import require_price
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Pipeline, Route
-from pipelines.gates import check_schema, load_function
+from pipelines.gates import load_function
 from pipelines.reducers.weights import known_models
 from pipelines.routers import check_route
 from pipelines.templates import check_expression, check_template, names_in
@@ -91,8 +91,6 @@ def _check_gates(place: Place, node: Cascade, config: Config) -> None:
     if gates is None:
         return
     try:
-        if gates.json_schema is not None:
-            check_schema(gates.json_schema.of)
         if gates.function is not None:
             load_function(gates.function.callable)
         if gates.judge is not None and "answer" not in names_in(gates.judge.call.prompt).names:

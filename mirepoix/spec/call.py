@@ -23,6 +23,9 @@ class Cache(Strict):
     ttl: float = Field(gt=0, le=LONGEST_TTL)
 
 
+JsonSchema = Annotated[dict[str, Any], BeforeValidator(read_schema)]
+
+
 class Call(Node):
     """One question to one model. `prompt` and `system` are sandboxed templates.
 
@@ -52,7 +55,7 @@ class Call(Node):
     tool_choice: str | None = None
     max_tokens: int | None = Field(default=None, gt=0)
     timeout: float | None = Field(default=None, gt=0, le=3600)
-    schema_: Annotated[dict[str, Any], BeforeValidator(read_schema)] | None = Field(default=None, alias="schema")
+    schema_: JsonSchema | None = Field(default=None, alias="schema")
     reask: int | None = Field(default=None, ge=0, le=10)
     repair: bool | None = None
     cache: Cache | None = None

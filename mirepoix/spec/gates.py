@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mirepoix.spec.call import Call
+from mirepoix.spec.call import Call, JsonSchema
 from mirepoix.strict import Strict
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -66,7 +66,7 @@ class Length(Gate):
 class Schema(Gate):
     """1 when the answer, or the JSON that it is the text of, fits the JSON Schema `of`, else 0."""
 
-    of: dict[str, Any]
+    of: JsonSchema
 
 
 class Consistency(Gate):

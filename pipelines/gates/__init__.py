@@ -11,7 +11,6 @@ from pipelines.gates.cascade import Ask, Move, next_move
 from pipelines.gates.function import load_function
 from pipelines.gates.judgement import fence
 from pipelines.gates.quality import judge, stated_confidence
-from pipelines.gates.schema import check_schema
 from pipelines.gates.seen import Heard, Tier
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "Heard",
     "Move",
     "Tier",
-    "check_schema",
     "fence",
     "judge",
     "load_function",

@@ -21,7 +21,9 @@ HEDGING = re.compile(
     r"hard to say|might be|may be|possibly|perhaps|probably|it depends|i don'?t know|unclear)\b",
     re.IGNORECASE,
 )
-CONFIDENCE = re.compile(r"^\W*confidence\W*[:=]\W*(\d{1,3}(?:[.,]\d+)?)\s*(%?)", re.IGNORECASE | re.MULTILINE)
+CONFIDENCE = re.compile(
+    r"^[^\w\n]*confidence[^\w\n]*[:=][^\w\n]*(\d{1,3}(?:[.,]\d+)?)[^\S\n]*(%?)", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from mirepoix import Answer
 from mirepoix.errors import PipelineError
 from mirepoix.spec.gates import Consistency, Function, Gate, Judge, Length, Schema
-from pipelines.gates import Heard, Tier, check_schema, fence
+from pipelines.gates import Heard, Tier, fence
 from pipelines.gates.function import load_function, score_function
 from pipelines.gates.judgement import read_judgement
 from pipelines.gates.models import score_agreement, score_consistency, score_judge, score_logprob
@@ -74,7 +74,7 @@ def test_confidence(answer: JsonValue, score: float | None) -> None:
         ("```\n{}\n```", 0, "'city' is a required property"),
         ('{"city": 1}', 0, "$.city"),
         ("Paris", 0, "not JSON"),
-        ('{"city": "Paris"} trailing', 0, "not JSON"),
+        ('It is {"city": "Paris"}.', 1, "fits"),
         ("[" * 100_000, 0, "not JSON"),
         ([], 0, "object"),
     ],
@@ -86,14 +86,13 @@ def test_schema(answer: JsonValue, score: float, says: str) -> None:
 
 
 def test_a_schema_that_points_elsewhere_is_never_fetched() -> None:
-    said = score_schema(Schema(of={"$ref": "http://127.0.0.1:1/schema.json"}), Tier("{}"))
-    assert said.value == 0
-    assert "cannot be checked" in said.reason
+    with pytest.raises(ValidationError, match="refers"):
+        Schema(of={"$ref": "http://127.0.0.1:1/schema.json"})
 
 
 def test_what_is_no_schema_is_found_before_any_job() -> None:
-    with pytest.raises(PipelineError, match="no valid JSON Schema"):
-        check_schema({"type": "objekt"})
+    with pytest.raises(ValidationError, match="schema"):
+        Schema(of={"type": "objekt"})
 
 
 @pytest.mark.parametrize(("logprob", "score"), [(0.0, 1), (-0.1054, 0.9), (-50, 0), (None, None)])

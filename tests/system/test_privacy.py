@@ -22,8 +22,9 @@ TEXT = f"My card is {CARD}, write to {EMAIL}."
 ROUTES = ["first", "complexity", "task", "privacy", "semantic", "cheapest", "fastest", "own"]
 ANSWERED = ["plain", "system", *(f"by_{kind}" for kind in ROUTES), "cascade", "ensemble", "chain", "carried", "map"]
 ANSWERED += ["closed_member", "closed_tier", "judged", "judged_by_none", "consistent"]
-ANSWERED += ["fused", "fused_by_none", "best", "quorum", "hedged"]
+ANSWERED += ["fused", "fused_by_none", "best", "quorum", "hedged", "remembered"]
 CLOSED = ["closed", "by_none", "local_fails", "local_fails_behind"]
+ASKED_AGAIN = ["by_schema"]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def traces(line: tuple[World, Tap]) -> dict[str, TraceView]:
     """Every pipeline, asked with a card and an address in its input."""
     world, _ = line
     with world.client() as client:
-        handles = {name: client.submit(name, TEXT) for name in (*ANSWERED, *CLOSED)}
+        handles = {name: client.submit(name, TEXT) for name in (*ANSWERED, *CLOSED, *ASKED_AGAIN)}
         for handle in handles.values():
             handle.wait(40)
         return {name: handle.trace() for name, handle in handles.items()}
@@ -147,3 +148,10 @@ def test_route_explains_what_is_ruled_out_and_what_is_moved(line: tuple[World, T
     (call,) = explained["calls"]
     assert (call["model"], call["in_house"]) == ("luna", "house")
     assert CARD not in world.run("route", "plain", TEXT).stdout
+
+
+def test_who_is_asked_again_in_the_house_is_asked_there_alone(traces: dict[str, TraceView]) -> None:
+    (step,) = traces["by_schema"].steps
+    assert {call.provider for call in step.calls} == {"local"}
+    assert [attempt.error_kind for call in step.calls for attempt in call.attempts] == ["invalid_output"] * 3
+    assert (step.state, step.error_kind) == (StepState.FAILED, "invalid_output")
