@@ -27,6 +27,7 @@ class Settings:
     is how many seconds a worker that is told to stop lets its calls in flight go on.
 
     Each worker serves its metrics on `metrics_host`, at the first free port from `metrics_port` on; 0: on none.
+    `web_url`: where people reach the pages, for links to them.
     `exports_spans`: OpenTelemetry's own variables name who is to receive spans.
     """
 
@@ -41,6 +42,7 @@ class Settings:
     grace: float = 20.0
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
+    web_url: str | None = None
     exports_spans: bool = False
 
     @classmethod
@@ -61,6 +63,7 @@ class Settings:
             grace=_seconds("MIREPOIX_GRACE", environ, 20.0, least=0),
             metrics_host=environ.get("MIREPOIX_METRICS_HOST") or "127.0.0.1",
             metrics_port=_port("MIREPOIX_METRICS_PORT", environ),
+            web_url=_web_url(environ.get("MIREPOIX_WEB_URL")),
             exports_spans=_exports_spans(environ),
         )
 
@@ -77,7 +80,8 @@ class Settings:
             "MIREPOIX_METRICS_HOST": self.metrics_host,
             "MIREPOIX_METRICS_PORT": str(self.metrics_port),
         }
-        return variables | ({"MIREPOIX_EMULATOR_URL": self.emulator_url} if self.emulator_url else {})
+        known = {"MIREPOIX_EMULATOR_URL": self.emulator_url, "MIREPOIX_WEB_URL": self.web_url}
+        return variables | {name: value for name, value in known.items() if value}
 
 
 def masked(url: str) -> str:
@@ -130,3 +134,9 @@ def _exports_spans(environ: Mapping[str, str]) -> bool:
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp":
         return False
     return any(environ.get(f"OTEL_EXPORTER_OTLP_{which}ENDPOINT") for which in ("", "TRACES_"))
+
+
+def _web_url(given: str | None) -> str | None:
+    if given and not given.startswith(("http://", "https://")):
+        raise ConfigError("MIREPOIX_WEB_URL must begin with http:// or https://.")
+    return given or None

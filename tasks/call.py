@@ -154,7 +154,8 @@ class _Asking:
     def _attempt(self) -> ProviderError | None:
         """Send the request once and write down what came of it; None when the step is answered."""
         admission = self._be_admitted()
-        self._show(Shown.ASKING)
+        if self.shown is not Shown.RE_ASKING:
+            self._show(Shown.ASKING)
         with self.house.spans.call(self.intent, self.house.config.providers[self.intent.model.provider]) as span:
             return self._ask_once(admission, span)
 
