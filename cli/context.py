@@ -20,6 +20,21 @@ def config(given: Settings) -> Config:
 
 def client() -> Client:
     """A client on a database that is ready; raises LedgerError."""
-    opened = Client(settings())
+    given = settings()
+    if given.exports_spans:
+        _record_spans()
+    opened = Client(given)
     opened.database.require_migrated()
     return opened
+
+
+def _record_spans() -> None:
+    """Send what this command records to the collector, at its end; without the extra `otel` it records nothing."""
+    try:
+        from opentelemetry import trace
+
+        from mirepoix.spans import open_export
+
+        trace.set_tracer_provider(open_export("mirepoix"))
+    except ImportError:
+        return

@@ -28,6 +28,7 @@ class LockedJob:
     max_cost: Decimal | None
     deadline_at: datetime | None
     stream: bool
+    traceparent: str | None
 
 
 def lock_job(connection: Connection, job_id: str) -> LockedJob:
@@ -46,6 +47,7 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         Job.max_cost.label("max_cost"),
         Job.deadline_at,
         Job.stream,
+        Job.traceparent,
     ).where(Job.id == job_id)
     job = connection.execute(query.with_for_update()).one_or_none()
     if job is None:
@@ -62,4 +64,5 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         max_cost=job.max_cost,
         deadline_at=job.deadline_at,
         stream=job.stream,
+        traceparent=job.traceparent,
     )

@@ -30,6 +30,7 @@ from mirepoix.ledger.read import list_job_ids, read_jobs, read_states, read_trac
 from mirepoix.pieces import Listening, Piece, decode
 from mirepoix.publisher import Publisher
 from mirepoix.settings import Settings
+from mirepoix.spans import submitting
 from mirepoix.spec import Pipeline
 from mirepoix.states import JobState, Lane
 from mirepoix.strict import unknown
@@ -72,9 +73,9 @@ class Client:
     ) -> Handle:
         """Accept one job for `pipeline` (a configured name, or a pipeline built in Python).
 
-        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority, stream. While the broker
-        is away the job is accepted and goes out when it is back; with `wait_broker=False` a broker that is away is a
-        BrokerError and nothing is accepted. Raises NotFound, PipelineError, InputError, LedgerError.
+        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority, stream, traceparent.
+        While the broker is away the job is accepted and goes out when it is back; with `wait_broker=False` a broker
+        that is away is a BrokerError and nothing is accepted. Raises NotFound, PipelineError, InputError, LedgerError.
         """
         return self._accept(pipeline, [Submission(input, **options)], wait_broker=wait_broker)[0]
 
@@ -160,10 +161,12 @@ class Client:
             require_input(job.input)
         if not wait_broker:
             self._publisher.require_broker()
-        with self.database.write() as connection:
-            accepted = accept_jobs(connection, name, spec, jobs)
-        ear = self.open_ear(accepted[0].job_id) if len(jobs) == 1 and jobs[0].stream else None
-        published = self._publish([job for job in accepted if job.fresh])
+        with submitting(name, jobs) as told:
+            with self.database.write() as connection:
+                accepted = accept_jobs(connection, name, spec, told.jobs)
+            told.accepted([job.job_id for job in accepted])
+            ear = self.open_ear(accepted[0].job_id) if len(jobs) == 1 and jobs[0].stream else None
+            published = self._publish([job for job in accepted if job.fresh])
         return [Handle(self, job.job_id, published=published, ear=ear) for job in accepted]
 
     def open_ear(self, job_id: str) -> Ear:

@@ -25,6 +25,10 @@ class Settings:
     `lease` is for how many seconds a worker process may show no sign of life before its steps are taken back. The other
     clocks of repair go with it: a longer lease is calmer, a shorter one repairs sooner. `grace`
     is how many seconds a worker that is told to stop lets its calls in flight go on.
+
+    Each worker serves its metrics on `metrics_host`, at the first free port from `metrics_port` on; 0: on none.
+    `web_url`: where people reach the pages, for links to them.
+    `exports_spans`: OpenTelemetry's own variables name who is to receive spans.
     """
 
     home: Path
@@ -36,6 +40,10 @@ class Settings:
     emulator_url: str | None = None
     lease: float = 15.0
     grace: float = 20.0
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    web_url: str | None = None
+    exports_spans: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -53,6 +61,10 @@ class Settings:
             emulator_url=environ.get("MIREPOIX_EMULATOR_URL") or None,
             lease=_seconds("MIREPOIX_LEASE", environ, 15.0, least=1),
             grace=_seconds("MIREPOIX_GRACE", environ, 20.0, least=0),
+            metrics_host=environ.get("MIREPOIX_METRICS_HOST") or "127.0.0.1",
+            metrics_port=_port("MIREPOIX_METRICS_PORT", environ),
+            web_url=_web_url(environ.get("MIREPOIX_WEB_URL")),
+            exports_spans=_exports_spans(environ),
         )
 
     def environ(self) -> dict[str, str]:
@@ -65,8 +77,11 @@ class Settings:
             "MIREPOIX_REDIS_URL": self.redis_url,
             "MIREPOIX_LEASE": f"{self.lease:g}",
             "MIREPOIX_GRACE": f"{self.grace:g}",
+            "MIREPOIX_METRICS_HOST": self.metrics_host,
+            "MIREPOIX_METRICS_PORT": str(self.metrics_port),
         }
-        return variables | ({"MIREPOIX_EMULATOR_URL": self.emulator_url} if self.emulator_url else {})
+        known = {"MIREPOIX_EMULATOR_URL": self.emulator_url, "MIREPOIX_WEB_URL": self.web_url}
+        return variables | {name: value for name, value in known.items() if value}
 
 
 def masked(url: str) -> str:
@@ -105,3 +120,23 @@ def _seconds(name: str, environ: Mapping[str, str], default: float, *, least: fl
     if not least <= seconds <= 600:
         raise ConfigError(f"{name} is {given!r}; it must be seconds, from {least:g} to 600.")
     return seconds
+
+
+def _port(name: str, environ: Mapping[str, str]) -> int:
+    given = environ.get(name) or "0"
+    if not (given.isascii() and given.isdigit() and int(given) <= 65535):
+        raise ConfigError(f"{name} is {given!r}; it must be a port, from 1 to 65535, or 0 for none.")
+    return int(given)
+
+
+def _exports_spans(environ: Mapping[str, str]) -> bool:
+    """As OpenTelemetry's specification of environment variables has it, but off without an endpoint."""
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp":
+        return False
+    return any(environ.get(f"OTEL_EXPORTER_OTLP_{which}ENDPOINT") for which in ("", "TRACES_"))
+
+
+def _web_url(given: str | None) -> str | None:
+    if given and not given.startswith(("http://", "https://")):
+        raise ConfigError("MIREPOIX_WEB_URL must begin with http:// or https://.")
+    return given or None

@@ -34,6 +34,8 @@ from tasks.intent import Intent, Moved, ask_again, claim_call, open_again
 from tasks.limits import Admission, Reason, Refusal, wait_for_admission
 from tasks.providers.base import Completion
 from tasks.recording import answered, failed, write_until_taken
+from tasks.showing import Shown
+from tasks.spans import CallSpan
 from tasks.telling import Telling
 from tasks.wanted import Misfit
 
@@ -109,6 +111,7 @@ class _Asking:
     flight: Flight
     intent: Intent
     stage: _Stage = _Stage.UNSENT
+    shown: Shown = Shown.ASKING
 
     def until_answered(self) -> Signature[Any] | None:
         """Ask again until there is an answer or no more hope; returns what takes the task's place."""
@@ -126,8 +129,10 @@ class _Asking:
         while (error := self._attempt()) is not None:
             wait = wait_before_retry(error, number, retries)
             if error.kind is ErrorKind.INVALID_OUTPUT and self.intent.wanted.reasks_left > 0:
+                self._show_again(Shown.RE_ASKING, error)
                 again, number = ask_again(self.house, self.flight, self.intent), 0
             elif wait is not None:
+                self._show_again(Shown.RETRYING, error)
                 self.flight.wait(wait)
                 again, number = open_again(self.house, self.flight, self.intent), number + 1
             else:
@@ -137,9 +142,24 @@ class _Asking:
             self.intent, self.stage = again, _Stage.UNSENT
         return None
 
+    def _show(self, shown: Shown) -> None:
+        if shown is not self.shown:
+            self.shown = shown
+            self.house.showing.show(shown)
+
+    def _show_again(self, shown: Shown, error: ProviderError) -> None:
+        self._show(shown)
+        self.house.meters.sent_again(self.intent.model.provider, self.intent.key, error.kind)
+
     def _attempt(self) -> ProviderError | None:
         """Send the request once and write down what came of it; None when the step is answered."""
         admission = self._be_admitted()
+        if self.shown is not Shown.RE_ASKING:
+            self._show(Shown.ASKING)
+        with self.house.spans.call(self.intent, self.house.config.providers[self.intent.model.provider]) as span:
+            return self._ask_once(admission, span)
+
+    def _ask_once(self, admission: Admission, span: CallSpan) -> ProviderError | None:
         self.stage, started = _Stage.SENT, time.monotonic()
         tokens: int | None = None
         broke: bool | None = None
@@ -148,12 +168,14 @@ class _Asking:
             tokens, broke = completion.usage.input + completion.usage.output, False
         except ProviderError as error:
             tokens, broke = (0 if error.kind in UNCOUNTED else None), error.kind in BREAKS
-            self._close(failed(error, time.monotonic() - started))
+            outcome = failed(error, time.monotonic() - started)
+            self._tell(outcome, span)
+            self._close(outcome)
             self._heed(error)
             return error
         finally:
             self._leave(admission, tokens, broke=broke)
-        return self._record(completion, time.monotonic() - started)
+        return self._record(completion, time.monotonic() - started, span)
 
     def _be_admitted(self) -> Admission:
         """Wait for leave to call. Raises GivenUp, and _Postponed when it would take too long."""
@@ -162,7 +184,7 @@ class _Asking:
             try:
                 answer = self.house.limits.admit(key, tokens)
                 if isinstance(answer, Refusal) and not (answer.reason in TROUBLE and self._fallback() is not None):
-                    answer = wait_for_admission(self.house.limits, key, tokens, flight.down, LONGEST_WAIT)
+                    answer = self._wait_for_leave(answer)
             except LimitsUnavailable as error:
                 log.warning("the limits cannot be asked; trying again", reason=str(error))
                 flight.wait(LIMITS_RETRY)
@@ -171,6 +193,16 @@ class _Asking:
                 return answer
             flight.wait(0)
             raise _Postponed(answer)
+
+    def _wait_for_leave(self, refusal: Refusal) -> Admission | Refusal:
+        began, house = time.monotonic(), self.house
+        self._show(Shown.WAITING)
+        try:
+            intent = self.intent
+            return wait_for_admission(house.limits, intent.key, intent.tokens, self.flight.down, LONGEST_WAIT)
+        finally:
+            seconds = time.monotonic() - began
+            house.meters.waited(refusal.provider, refusal.model, refusal.reason, seconds)
 
     def _send(self) -> Completion:
         """Raises ProviderError, and GivenUp."""
@@ -211,9 +243,15 @@ class _Asking:
         except LimitsUnavailable as error:
             log.warning("the limits could not be told", reason=str(error))
 
-    def _record(self, completion: Completion, latency: float) -> ProviderError | None:
+    def _tell(self, outcome: Outcome, span: CallSpan, response_model: str | None = None) -> None:
+        """Tell those who measure what came of a request."""
+        span.end(outcome, response_model)
+        self.house.meters.call_ended(self.intent.model.provider, self.intent.key, outcome)
+
+    def _record(self, completion: Completion, latency: float, span: CallSpan) -> ProviderError | None:
         fit = self.intent.wanted.read(completion.answer, completion.finish_reason)
         outcome = answered(self.house, self.intent, completion, fit, latency)
+        self._tell(outcome, span, completion.model)
         if completion.refused:
             self._close(outcome)
             return ProviderError("the model declined to answer", kind=ErrorKind.REFUSED, status=completion.status)
@@ -253,6 +291,7 @@ class _Asking:
         claim, provider = self.intent.claim, self.house.config.provider_of(fallback)
         if not write_until_taken(self.house, lambda c: move_step(c, claim, model=fallback, provider=provider)):
             return None
+        self.house.meters.moved(self.intent.model.provider, self.intent.key)
         moved = ReadyStep(claim.job_id, claim.path, claim.kind, claim.job.lane, provider, fallback)
         return step_signature(self.house.app, moved)
 
@@ -280,6 +319,8 @@ class _Asking:
             if why is SetDown.SHUTDOWN:
                 release_step(connection, intent.claim)
 
+        if stage is _Stage.SENT:
+            self.house.meters.call_ended(intent.model.provider, intent.key, aborted)
         write_until_taken(self.house, record)
 
     def _fallback(self) -> str | None:

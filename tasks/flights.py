@@ -110,6 +110,14 @@ class Flights:
         """The calls in hand here, by job and path."""
         return {(flight.job_id, flight.path) for flight in self._all()}
 
+    def out(self) -> int:
+        """How many requests are out now."""
+        return sum(flight.is_out for flight in self._all())
+
+    def waiting(self) -> int:
+        """How many calls wait: for leave, for their budget, or to be sent again."""
+        return sum(not flight.is_out for flight in self._all())
+
     def end_jobs(self, job_ids: set[str]) -> None:
         """Set down the flights of jobs that have ended."""
         for flight in self._all():

@@ -12,8 +12,8 @@ from db.lanes import Promoted, fill_fast_lane
 from mirepoix.planned import ReadyStep
 from mirepoix.queues import in_messages
 from mirepoix.states import Lane
-from mirepoix.wake import announce
 from pipelines.canvas import start_signature, step_signature
+from tasks.ended import tell_end
 from tasks.house import House
 
 log = structlog.get_logger("mirepoix")
@@ -28,7 +28,7 @@ def follow(house: House, job_id: str, progress: Progress) -> None:
     except (OperationalError, OSError) as error:
         log.warning("the broker does not take what follows; the reconciler will send it", job=job_id, reason=str(error))
     if progress.job_ended:
-        announce(house.redis, job_id)
+        tell_end(house, job_id)
 
 
 def publish_steps(house: House, steps: Iterable[ReadyStep]) -> None:

@@ -25,8 +25,11 @@ from pipelines.routers import NEEDS_NO_LATENCY
 from tasks.flights import Flights
 from tasks.limits import Gatekeeper, connect_limits
 from tasks.loop import Loop
+from tasks.meters import Meters
 from tasks.providers import open_adapter
 from tasks.providers.base import Adapter
+from tasks.showing import Showing
+from tasks.spans import NO_SPANS, Spans
 from tasks.telling import Teller
 from tasks.timers import Timers
 
@@ -42,6 +45,7 @@ class House:
         self.settings = settings
         self.config = config
         self.worker_id = str(ULID())
+        self.spans: Spans = NO_SPANS
         self._lock = Lock()
         self._adapters: dict[str, Adapter] = {}
         self._specs: dict[str, Pipeline] = {}
@@ -76,6 +80,21 @@ class House:
     def timers(self) -> Timers:
         """What this process is to do later."""
         return Timers()
+
+    @cached_property
+    def meters(self) -> Meters:
+        """What this process counts."""
+        return Meters(frozenset(self.config.pipelines))
+
+    @property
+    def measures(self) -> bool:
+        """Whether anybody wants to know how jobs end."""
+        return self.settings.metrics_port > 0 or self.spans is not NO_SPANS
+
+    @cached_property
+    def showing(self) -> Showing:
+        """Shows Flower what becomes of tasks."""
+        return Showing(self.app)
 
     @cached_property
     def limits(self) -> Gatekeeper:

@@ -14,9 +14,9 @@ from mirepoix.errors import PipelineError
 from mirepoix.paths import find, root
 from mirepoix.spec import Pipeline
 from mirepoix.states import ErrorKind
-from mirepoix.wake import announce
 from pipelines.check import check_pipeline
 from pipelines.plan import plan
+from tasks.ended import tell_end
 from tasks.house import House
 
 
@@ -39,14 +39,14 @@ def start_job(house: House, job_id: str) -> None:
     if begun.planned:
         house.canvas(job_id, begun.job.lane).of(root(begun.spec)).apply_async()
     else:
-        announce(house.redis, job_id)
+        tell_end(house, job_id)
 
 
 def fail_start(house: House, job_id: str, reason: str) -> None:
     """End a job whose start breaks."""
     with house.database.write() as connection:
         fail_job(connection, job_id, ErrorKind.INTERNAL, reason)
-    announce(house.redis, job_id)
+    tell_end(house, job_id)
 
 
 def continue_chain(house: House, job_id: str, path: str, index: int) -> Signature[object]:

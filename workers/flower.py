@@ -9,8 +9,11 @@ from mirepoix.config import Config
 from mirepoix.errors import ConfigError
 from mirepoix.settings import Settings
 from workers.app import create_app
+from workers.flower_links import link_to_jobs
 
 TASKS_KEPT = 20_000
+COLUMNS = "name,args,state,received,started,runtime,worker,uuid"
+"""Arguments are the job, the path and the model: what tells one `mirepoix.call` from another."""
 
 
 def run_flower(settings: Settings, config: Config, *, host: str, port: int, basic_auth: str | None) -> None:
@@ -26,12 +29,14 @@ def run_flower(settings: Settings, config: Config, *, host: str, port: int, basi
     if basic_auth is None:
         os.environ["FLOWER_UNAUTHENTICATED_API"] = "true"
     app, _ = create_app(settings, config)
+    link_to_jobs(lambda: settings.web_url)
     options = [
         f"--address={host}",
         f"--port={port}",
         f"--max_tasks={TASKS_KEPT}",
         "--logging=error",
         "--inspect_timeout=2000",
+        f"--tasks_columns={COLUMNS}",
     ]
     if basic_auth is not None:
         options.append(f"--basic_auth={basic_auth}")

@@ -23,7 +23,9 @@ from tasks.house import House
 from tasks.providers import check_provider
 from workers.app import create_app
 from workers.lease import Lease
+from workers.metrics import serving_metrics
 from workers.reconciler import Reconciler
+from workers.spans import exporting_spans
 from workers.watch import Watch
 
 ORCHESTRATE_THREADS = 8
@@ -41,6 +43,8 @@ def run_worker(settings: Settings, config: Config, name: str) -> None:
     queues = both_lanes(None if name == ORCHESTRATE else name)
     hostname = f"{name}@{socket.gethostname()}.{os.getpid()}"
     with ExitStack() as stack:
+        stack.enter_context(exporting_spans(house))
+        stack.enter_context(serving_metrics(house, name))
         stack.enter_context(Lease(house, hostname, queues))
         stack.enter_context(Watch(house))
         stack.enter_context(_closing_flights(house))

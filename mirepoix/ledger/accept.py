@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from mirepoix.states import JobState, Lane
 
 LONGEST_DEADLINE = 365 * 24 * 3600
 MOST_URGENT = 100
+TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 FAST_JOBS = 20
 """How many open jobs of one tenant travel in the fast lane."""
 
@@ -35,6 +37,7 @@ class Options(TypedDict, total=False):
     deadline: float | None
     priority: int
     stream: bool
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Submission:
     `key`: the idempotency key; the same tenant and key give the same job. `task`: the kind of work, for routes by task.
     `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails. Of a tenant's jobs
     that wait, those with the highest `priority` are served first. `stream`: tell the answer while it comes.
+    `traceparent`: the W3C trace context that the job goes on from; left out, that of the submission itself.
     """
 
     input: JsonValue
@@ -54,6 +58,7 @@ class Submission:
     deadline: float | None = None
     priority: int = 0
     stream: bool = False
+    traceparent: str | None = None
 
     def __post_init__(self) -> None:
         """Raise InputError for a bound that cannot be meant."""
@@ -63,6 +68,8 @@ class Submission:
             raise InputError(f"deadline is {self.deadline}; it must be seconds, above 0, at most {LONGEST_DEADLINE}.")
         if not -MOST_URGENT <= self.priority <= MOST_URGENT:
             raise InputError(f"priority is {self.priority}; it must lie between -{MOST_URGENT} and {MOST_URGENT}.")
+        if self.traceparent is not None and not TRACEPARENT.fullmatch(self.traceparent):
+            raise InputError("traceparent must be of the form 00-<32 hex digits>-<16 hex digits>-<2 hex digits>.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,7 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
             "max_cost": job.max_cost,
             "deadline_at": None if job.deadline is None else moment + timedelta(seconds=job.deadline),
             "stream": job.stream,
+            "traceparent": job.traceparent,
             "due_at": moment,
             "drives": 0,
             "created_at": moment,

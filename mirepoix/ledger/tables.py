@@ -96,6 +96,7 @@ class Job(Base):
     `due_at` is since when it waits to be started, `drives` how often the reconciler has sent it again. `lane` says in
     which queues it travels, `priority` which of its tenant's jobs change to the fast lane first. `max_cost` bounds what
     its calls may cost; at `deadline_at` it fails. `stream`: its answer is told to who listens while it comes.
+    `traceparent` is the W3C trace context that it goes on from.
     """
 
     __tablename__ = "jobs"
@@ -142,6 +143,7 @@ class Job(Base):
     max_cost: Mapped[Decimal | None] = mapped_column("max_cost_picousd", Usd, key="max_cost")
     deadline_at: Mapped[datetime | None]
     stream: Mapped[bool] = mapped_column(Boolean)
+    traceparent: Mapped[str | None] = mapped_column(String(55))
     due_at: Mapped[datetime | None]
     drives: Mapped[int]
     created_at: Mapped[datetime]

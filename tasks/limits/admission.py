@@ -43,3 +43,22 @@ class Refusal:
     model: str
     reason: Reason
     wait: float
+
+
+class BreakerState(StrEnum):
+    """What a provider's breaker lets through."""
+
+    CLOSED = "closed"
+    """Every call."""
+    OPEN = "open"
+    """None."""
+    HALF_OPEN = "half_open"
+    """One at a time, to try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a provider's gate stands: its breaker, and for how many seconds it is to be left alone."""
+
+    breaker: BreakerState
+    paused: float

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import redis
 
 from mirepoix.config import Breaker, Config, Limits
-from tasks.limits.admission import Admission, Reason, Refusal
+from mirepoix.errors import LimitsUnavailable
+from tasks.limits.admission import Admission, BreakerState, Reason, Refusal, Standing
 from tasks.limits.scripts import REDIS_CLOCK, Script
 
 WINDOW = 60.0
@@ -38,6 +39,7 @@ class Gatekeeper:
     def __init__(
         self, client: redis.Redis, config: Config, worker_id: str, *, window: float = WINDOW, clock: str = REDIS_CLOCK
     ) -> None:
+        self._client = client
         self._worker_id = worker_id
         self._gates = {model: _gate(config, model) for model in config.models}
         self._providers = list(config.providers)
@@ -82,6 +84,20 @@ class Gatekeeper:
         """
         self._pause([_key(provider, "gate")], [round(seconds * 1000)])
 
+    def standing(self) -> dict[str, Standing]:
+        """How each provider's gate stands. Raises LimitsUnavailable."""
+        keys = [_key(provider, "gate") for provider in self._providers]
+        try:
+            with self._client.pipeline(transaction=False) as together:
+                together.time()
+                for key in keys:
+                    together.hmget(key, "paused_until", "open_until")
+                (seconds, micros), *gates = together.execute()
+        except (redis.RedisError, OSError) as error:
+            raise LimitsUnavailable(f"the Redis that keeps the shared limits does not answer: {error}") from error
+        at = seconds * 1000 + micros // 1000
+        return {provider: _standing(at, *gate) for provider, gate in zip(self._providers, gates, strict=True)}
+
     def forget(self, dead: Iterable[str]) -> int:
         """Give back what these workers hold; returns how many calls. Raises LimitsUnavailable."""
         return self._forget_calls("these", dead)
@@ -123,6 +139,14 @@ class _Gate:
     limits: tuple[int, ...]
     lease: int
     breaker: Breaker
+
+
+def _standing(at: int, paused_until: bytes | None, open_until: bytes | None) -> Standing:
+    """From what the scripts keep in the gate (ms); past its time an open breaker lets one call through to try."""
+    paused = max(0, int(float(paused_until or 0)) - at) / 1000
+    until = int(float(open_until or 0))
+    breaker = BreakerState.CLOSED if until == 0 else BreakerState.OPEN if until > at else BreakerState.HALF_OPEN
+    return Standing(breaker, paused)
 
 
 def _gate(config: Config, key: str) -> _Gate:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from mirepoix.prices import Usage
 from tasks.providers.base import CUT_OFF, Completion, ToolCall
 from tasks.providers.http import Answer
-from tasks.providers.replies import answer_of, parse_arguments
+from tasks.providers.replies import answer_of, model_name, parse_arguments
 from tasks.providers.tokens import Count, counted, estimated
 from tasks.providers.trouble import bad_answer, broken_format
 
@@ -61,6 +61,7 @@ class Reply(BaseModel):
     stop_reason: str | None = None
     stop_details: StopDetails | None = None
     usage: Tokens | None = None
+    model: Any = None
 
 
 def read_reply(data: dict[str, Any], asked: JsonValue, answer: Answer) -> Completion:
@@ -87,6 +88,7 @@ def read_reply(data: dict[str, Any], asked: JsonValue, answer: Answer) -> Comple
         request_id=answer.headers.get("request-id"),
         refused=refused,
         tool_calls=calls,
+        model=model_name(reply.model),
     )
 
 

@@ -30,6 +30,7 @@ class _Delta(BaseModel):
 
 class _Message(BaseModel):
     usage: dict[str, JsonValue] | None = None
+    model: JsonValue = None
 
 
 class _Event(BaseModel):
@@ -50,6 +51,7 @@ class AnthropicStream:
         self._on_text = on_text
         self._blocks: list[tuple[_Block, Pieces]] = []
         self._usage: dict[str, JsonValue] = {}
+        self._model: JsonValue = None
         self._end: _Delta | None = None
         self._stopped = False
 
@@ -62,6 +64,7 @@ class AnthropicStream:
         match event.type:
             case "message_start":
                 self._count(event.message.usage if event.message else None)
+                self._model = event.message.model if event.message else None
             case "content_block_start":
                 self._begin(event)
             case "content_block_delta":
@@ -82,6 +85,7 @@ class AnthropicStream:
             "stop_reason": self._end.stop_reason,
             "stop_details": self._end.stop_details,
             "usage": self._usage or None,
+            "model": self._model,
         }
 
     def _count(self, usage: dict[str, JsonValue] | None) -> None:

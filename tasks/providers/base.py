@@ -83,7 +83,8 @@ class Completion:
     """What came back. `refused`: the model or its filter declined; the tokens are billed all the same.
 
     `answer` is the text; where the model asks for tools, it is `{"text": …, "tool_calls": [{id, name, arguments}]}`,
-    the same calls as in `tool_calls`. `logprob` is the mean log-probability of the answer's tokens, 0 for certainty.
+    the same calls as in `tool_calls`. `model` is who answered, as the provider calls it. `logprob` is the mean
+    log-probability of the answer's tokens, 0 for certainty.
     """
 
     answer: JsonValue
@@ -94,6 +95,7 @@ class Completion:
     refused: bool = False
     tool_calls: tuple[ToolCall, ...] = ()
     logprob: float | None = None
+    model: str | None = None
 
     @property
     def truncated(self) -> bool:

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from mirepoix.prices import Usage
 from tasks.providers.base import CUT_OFF, Completion, ToolCall
 from tasks.providers.http import Answer
-from tasks.providers.replies import answer_of, mean, parse_arguments
+from tasks.providers.replies import answer_of, mean, model_name, parse_arguments
 from tasks.providers.tokens import Count, counted, estimated
 from tasks.providers.trouble import bad_answer, broken_format
 
@@ -79,6 +79,7 @@ class Reply(_Wire):
     prompt_feedback: PromptFeedback | None = None
     usage_metadata: Tokens | None = None
     response_id: str | None = None
+    model_version: Any = None
 
 
 def parse_reply(data: dict[str, Any], status: int | None) -> Reply:
@@ -109,6 +110,7 @@ def read_reply(reply: Reply, asked: JsonValue, answer: Answer) -> Completion:
         request_id=_request_id(reply, answer),
         refused=refused,
         tool_calls=calls,
+        model=model_name(reply.model_version),
         logprob=mean([] if candidate.avg_logprobs is None else [candidate.avg_logprobs]),
     )
 

@@ -18,6 +18,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from mirepoix.errors import ProviderError
+from mirepoix.spans import outgoing
 from mirepoix.states import ErrorKind
 from tasks.loop import Loop
 from tasks.providers.events import EventReader
@@ -92,10 +93,11 @@ class Endpoint:
     async def _sent(self, path: str, headers: dict[str, str], body: object) -> AsyncIterator[httpx.Response]:
         """The 2xx answer to `body`, not read yet."""
         url, content = self.base_url + path, json.dumps(body).encode()
+        sent = self._headers | headers | outgoing()
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                self._client.stream("POST", url, headers=self._headers | headers, content=content) as response,
+                self._client.stream("POST", url, headers=sent, content=content) as response,
             ):
                 if not response.is_success:
                     text = await _read(response, MAX_ERROR_BYTES, cut=True)

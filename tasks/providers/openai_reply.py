@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError
 from mirepoix.prices import Usage
 from tasks.providers.base import CUT_OFF, Completion, ToolCall
 from tasks.providers.http import Answer
-from tasks.providers.replies import answer_of, mean, parse_arguments
+from tasks.providers.replies import answer_of, mean, model_name, parse_arguments
 from tasks.providers.tokens import Count, counted, estimated
 from tasks.providers.trouble import bad_answer, broken_format
 
@@ -93,6 +93,7 @@ class Reply(BaseModel):
 
     choices: list[Choice] = Field(min_length=1)
     usage: Tokens | None = None
+    model: Any = None
 
 
 def read_reply(data: dict[str, Any], asked: JsonValue, answer: Answer) -> Completion:
@@ -116,6 +117,7 @@ def read_reply(data: dict[str, Any], asked: JsonValue, answer: Answer) -> Comple
         request_id=answer.headers.get("x-request-id") or answer.headers.get("apim-request-id"),
         refused=refused,
         tool_calls=calls,
+        model=model_name(reply.model),
         logprob=mean(token.logprob for token in (choice.logprobs and choice.logprobs.content) or []),
     )
 

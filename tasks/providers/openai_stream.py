@@ -50,6 +50,7 @@ class _Choice(BaseModel):
 class _Chunk(BaseModel):
     choices: list[_Choice] | None = None
     usage: dict[str, JsonValue] | None = None
+    model: JsonValue = None
 
 
 class OpenAIStream:
@@ -62,6 +63,7 @@ class OpenAIStream:
         self._logprobs: list[JsonValue] = []
         self._finish: str | None = None
         self._usage: dict[str, JsonValue] | None = None
+        self._model: JsonValue = None
 
     def take(self, data: dict[str, Any]) -> bool:
         """Raises ProviderError for a chunk that breaks the format; the last event of all is `[DONE]`."""
@@ -70,6 +72,7 @@ class OpenAIStream:
         except ValidationError as error:
             raise broken_format(error, 200) from error
         self._usage = chunk.usage or self._usage
+        self._model = chunk.model or self._model
         for choice in chunk.choices or []:
             if choice.index == 0:
                 self._take_choice(choice)
@@ -89,7 +92,8 @@ class OpenAIStream:
             "tool_calls": calls,
         }
         choice: dict[str, JsonValue] = {"message": message, "finish_reason": self._finish}
-        return {"choices": [choice | {"logprobs": {"content": self._logprobs}}], "usage": self._usage}
+        whole: dict[str, JsonValue] = {"choices": [choice | {"logprobs": {"content": self._logprobs}}]}
+        return whole | {"usage": self._usage, "model": self._model}
 
     def _take_choice(self, choice: _Choice) -> None:
         delta = choice.delta

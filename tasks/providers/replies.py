@@ -33,6 +33,11 @@ def parse_arguments(given: str | dict[str, JsonValue] | None) -> JsonValue:
     return given if isinstance(given, str) else json.dumps(given)[:1000]
 
 
+def model_name(given: object) -> str | None:
+    """Who says that it answered; what is no name is no reason to refuse the answer."""
+    return given[:200] if isinstance(given, str) and given.isprintable() else None
+
+
 def hand_over(answer: JsonValue, on_text: OnText | None) -> None:
     """Give an answer that came in one piece to whoever wanted it in pieces."""
     text = answer.get("text") if isinstance(answer, dict) else answer

@@ -13,10 +13,11 @@ import httpx
 
 @dataclass
 class Tap:
-    """`url` to send to, and the bodies of all requests so far, as text."""
+    """`url` to send to, and the bodies of all requests so far, as text, and their headers (names in lower case)."""
 
     url: str
     seen: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
 
     def saw(self, text: str) -> bool:
         """Whether any request held `text`."""
@@ -32,6 +33,7 @@ def tapped(target: str) -> Iterator[Tap]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             tap.seen.append(body.decode())
+            tap.headers.append({name.lower(): value for name, value in self.headers.items()})
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
             answer = client.post(self.path, content=body, headers=headers)
             self.send_response(answer.status_code)
