@@ -23,7 +23,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("exa
 WITH_OWN_CONFIG = [path for path in DOCUMENTS if (path.parent / "mirepoix.yaml").exists()]
 """Documents of an example whose commands are for its own folder."""
 ANYWHERE = [path for path in DOCUMENTS if path not in WITH_OWN_CONFIG]
-RUNS_UNTIL_STOPPED = ("up", "worker", "flower", "emulator")
+RUNS_UNTIL_STOPPED = ("up", "worker", "flower", "web", "emulator")
 
 
 def blocks(language: str, documents: Sequence[Path] = DOCUMENTS) -> list[str]:
