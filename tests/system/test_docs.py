@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.system, pytest.mark.embedded]
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
-RUNS_UNTIL_STOPPED = ("up", "worker", "flower", "emulator")
+RUNS_UNTIL_STOPPED = ("up", "worker", "flower", "web", "emulator")
 
 
 def blocks(language: str, documents: Sequence[Path] = DOCUMENTS) -> list[str]:
