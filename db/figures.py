@@ -97,7 +97,9 @@ def queue_figures(connection: Connection) -> dict[str | None, QueueFigures]:
             select(Step.provider, func.count()).where(Step.holder.is_not(None)).group_by(Step.provider)
         ).all()
     )
-    found = {row.provider: QueueFigures(row.provider, row.steps, row.oldest, held.pop(row.provider, 0)) for row in ready}
+    found = {
+        row.provider: QueueFigures(row.provider, row.steps, row.oldest, held.pop(row.provider, 0)) for row in ready
+    }
     return found | {provider: QueueFigures(provider, 0, None, steps) for provider, steps in held.items()}
 
 

@@ -24,6 +24,8 @@ LONGEST_STRIDE = 8_000
 PATIENCE = 0.1
 """Seconds that a look may take, about."""
 
+_JobRow = Row[str, datetime, str, str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
@@ -59,11 +61,16 @@ class JobPage:
 
 
 def list_page(
-    connection: Connection, wanted: JobFilter, after: Cursor | None = None, *, size: int = 50, patience: float = PATIENCE
+    connection: Connection,
+    wanted: JobFilter,
+    after: Cursor | None = None,
+    *,
+    size: int = 50,
+    patience: float = PATIENCE,
 ) -> JobPage:
     """The next `size` jobs that are `wanted`, after `after`."""
     deadline = time.monotonic() + patience
-    found: list[Row[Any]] = []
+    found: list[_JobRow] = []
     stride, looked_at = STRIDE if _is_selective(wanted) else size + 1, 0
     while True:
         rows = connection.execute(_stride(wanted.since, after, stride)).all()
@@ -80,7 +87,7 @@ def list_page(
         stride = min(stride * 2, LONGEST_STRIDE)
 
 
-def _full(found: list[Row[Any]], looked_at: int) -> JobPage:
+def _full(found: list[_JobRow], looked_at: int) -> JobPage:
     last = found[-1]
     return JobPage(tuple(row.id for row in found), Cursor(last.created_at, last.id), looked_at, full=True)
 
@@ -89,7 +96,7 @@ def _is_selective(wanted: JobFilter) -> bool:
     return any((wanted.state, wanted.pipeline, wanted.model, wanted.tenant, wanted.text))
 
 
-def _stride(since: datetime | None, after: Cursor | None, length: int) -> Select[Any]:
+def _stride(since: datetime | None, after: Cursor | None, length: int) -> Select[str, datetime, str, str, str]:
     query = select(Job.id, Job.created_at, Job.state, Job.pipeline, Job.tenant)
     if since is not None:
         query = query.where(Job.created_at >= since)
@@ -100,7 +107,7 @@ def _stride(since: datetime | None, after: Cursor | None, length: int) -> Select
     return query.order_by(Job.created_at.desc(), Job.id.desc()).limit(length)
 
 
-def _matching(connection: Connection, wanted: JobFilter, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+def _matching(connection: Connection, wanted: JobFilter, rows: Sequence[_JobRow]) -> list[_JobRow]:
     kept = [
         row
         for row in rows
@@ -109,7 +116,9 @@ def _matching(connection: Connection, wanted: JobFilter, rows: Sequence[Row[Any]
         and (wanted.tenant is None or row.tenant == wanted.tenant)
     ]
     if wanted.model is not None:
-        asked = _ids_where(connection, kept, select(Attempt.job_id).where(Attempt.model == wanted.model), Attempt.job_id)
+        asked = _ids_where(
+            connection, kept, select(Attempt.job_id).where(Attempt.model == wanted.model), Attempt.job_id
+        )
         kept = [row for row in kept if row.id in asked]
     if wanted.text:
         telling = _ids_where(connection, kept, _with_text(wanted.text), Job.id)
@@ -117,7 +126,7 @@ def _matching(connection: Connection, wanted: JobFilter, rows: Sequence[Row[Any]
     return kept
 
 
-def _ids_where(connection: Connection, rows: Sequence[Row[Any]], query: Select[Any], key: Any) -> set[str]:
+def _ids_where(connection: Connection, rows: Sequence[_JobRow], query: Select[Any], key: Any) -> set[str]:
     ids = [row.id for row in rows]
     found: set[str] = set()
     for start in range(0, len(ids), 500):

@@ -17,28 +17,31 @@ from hmac import compare_digest
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mirepoix.errors import ConfigError, LedgerError, NotFound
+from mirepoix.errors import ConfigError
 from web.house import house_of
-from web.pages.render import render
 
+FLOWER_URL = "http://127.0.0.1:5555"
 OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`user_header` names the visitor where a proxy whose address is in `proxies` has filled it in."""
+    """`user_header` names the visitor where a proxy whose address is in `proxies` has filled it in.
+
+    `flower_url` is where visitors who may see the pages find Flower.
+    """
 
     user_header: str | None = None
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    flower_url: str = FLOWER_URL
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Access:
-        """From MIREPOIX_WEB_USER_HEADER and MIREPOIX_WEB_PROXIES; raises ConfigError."""
+        """From MIREPOIX_WEB_USER_HEADER, MIREPOIX_WEB_PROXIES and MIREPOIX_FLOWER_URL; raises ConfigError."""
         header, given = environ.get("MIREPOIX_WEB_USER_HEADER") or None, environ.get("MIREPOIX_WEB_PROXIES", "")
         try:
             proxies = tuple(ip_network(each.strip()) for each in given.split(",") if each.strip())
@@ -46,7 +49,10 @@ class Access:
             raise ConfigError(f"MIREPOIX_WEB_PROXIES: {error}. Give addresses or networks, with commas.") from error
         if header and not proxies:
             raise ConfigError("MIREPOIX_WEB_USER_HEADER needs MIREPOIX_WEB_PROXIES: the addresses that may set it.")
-        return cls(header, proxies)
+        flower_url = environ.get("MIREPOIX_FLOWER_URL") or FLOWER_URL
+        if not flower_url.startswith(("http://", "https://")):
+            raise ConfigError("MIREPOIX_FLOWER_URL must begin with http:// or https://.")
+        return cls(header, proxies, flower_url.rstrip("/"))
 
     def refusal(self, password: str | None, client: str | None, headers: Headers) -> str | None:
         """Why a request from the address `client` is refused, where `password` opens the pages; None: it may pass."""
@@ -62,7 +68,7 @@ class Access:
 
 
 class Guard:
-    """Middleware that lets only those in whom `access` allows, and tells visitors of errors in a page."""
+    """Middleware that lets only those in whom `access` allows."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -79,18 +85,11 @@ class Guard:
         refusal = self._access.refusal(password, client, request.headers)
         if refusal is not None:
             challenge = {} if password is None else {"WWW-Authenticate": 'Basic realm="Mirepoix", charset="UTF-8"'}
-            response: Response = PlainTextResponse(refusal + "\n", 403 if password is None else 401, challenge)
+            response = PlainTextResponse(refusal + "\n", 403 if password is None else 401, challenge)
             await response(scope, receive, send)
             return
-        try:
-            await self._app(scope, receive, send)
-        except NotFound as error:
-            await render(request, "error.html", 404, status=404, message=str(error))(scope, receive, send)
-        except HTTPException as error:
-            page = render(request, "error.html", error.status_code, status=error.status_code, message=error.detail)
-            await page(scope, receive, send)
-        except LedgerError as error:
-            await render(request, "error.html", 503, status=503, message=str(error))(scope, receive, send)
+        request.state.flower_url = self._access.flower_url
+        await self._app(scope, receive, send)
 
 
 def _within(client: str | None, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:

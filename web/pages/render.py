@@ -17,19 +17,25 @@ from mirepoix.views import usd_text
 from web.pages.plain import as_text, excerpt, one_line, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
-SECTIONS = (("overview", "Overview"), ("jobs", "Jobs"), ("pipelines", "Pipelines"), ("costs", "Costs"), ("router", "Router"))
+SECTIONS = (
+    ("overview", "Overview"),
+    ("jobs", "Jobs"),
+    ("pipelines", "Pipelines"),
+    ("costs", "Costs"),
+    ("router", "Router"),
+)
 
 
-def render(request: Request, template: str, /, status: int = 200, **values: Any) -> HTMLResponse:
+def render(request: Request, template: str, /, code: int = 200, **values: Any) -> HTMLResponse:
     """The page `template` with `values`."""
-    links = {"path": partial(_path, request), "here": request.url.path, "sections": SECTIONS}
-    return HTMLResponse(PAGES.get_template(template).render(**links, **values), status)
+    links = {"path": partial(path_of, request), "here": request.url.path, "sections": SECTIONS}
+    return HTMLResponse(PAGES.get_template(template).render(**links, **values), code)
 
 
 def usd(amount: Decimal | None, digits: int = 4) -> str:
     """`$0.0012`: rounded for the eye; exact where it is less than a unit of the last digit."""
     if amount is None:
-        return "–"
+        return "-"
     if amount and abs(amount) < Decimal(1).scaleb(-digits):
         return f"${usd_text(amount)}"
     return f"${amount:,.2f}" if abs(amount) >= 100 else f"${amount:.{digits}f}"
@@ -38,7 +44,7 @@ def usd(amount: Decimal | None, digits: int = 4) -> str:
 def seconds(value: float | timedelta | None) -> str:
     """`340 ms`, `2.1 s`, `4 min`, `3 h`, `2 d`."""
     if value is None:
-        return "–"
+        return "-"
     length = value.total_seconds() if isinstance(value, timedelta) else value
     if length < 1:
         return f"{length * 1000:.0f} ms"
@@ -50,12 +56,12 @@ def seconds(value: float | timedelta | None) -> str:
 
 def moment(value: datetime | None) -> str:
     """`2026-11-25 02:40:17`, UTC."""
-    return "–" if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return "-" if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def ago(value: datetime | None) -> str:
     """How long ago, as `seconds` says it."""
-    return "–" if value is None else seconds(max(timedelta(0), now() - value))
+    return "-" if value is None else seconds(max(timedelta(0), now() - value))
 
 
 def count(value: int) -> str:
@@ -63,7 +69,7 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
-def _path(request: Request, name: str, /, **values: str) -> str:
+def path_of(request: Request, name: str, /, **values: str) -> str:
     """The path of a page. Without scheme and host, which a visitor's `Host` header would choose."""
     return request.url_for(name, **values).path
 

@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from web.pages import costs, job, jobs, overview, pipelines, playground
 from web.pages.access import Access, Guard
+from web.pages.failures import told_in_a_page
 
 STATIC = Path(__file__).parent / "static"
 
@@ -25,6 +26,7 @@ def routes(access: Access | None = None) -> list[BaseRoute]:
         Route("/live", overview.live, name="live"),
         Route("/jobs", jobs.show, name="jobs"),
         Route("/jobs/{job}", job.show, name="job"),
+        Route("/jobs/{job}/text/{side}", job.text, name="job_text"),
         Route("/jobs/{job}/cancel", job.cancel, name="cancel", methods=["POST"]),
         Route("/contents/{hash}", job.content, name="content"),
         Route("/pipelines", pipelines.index, name="pipelines"),
@@ -33,6 +35,9 @@ def routes(access: Access | None = None) -> list[BaseRoute]:
         Route("/router", playground.show, name="router", methods=["GET", "POST"]),
     ]
     return [
-        *(Route(page.path, page.endpoint, name=page.name, methods=page.methods, middleware=guard) for page in pages),
+        *(
+            Route(page.path, told_in_a_page(page.endpoint), name=page.name, methods=page.methods, middleware=guard)
+            for page in pages
+        ),
         Mount("/static", app=StaticFiles(directory=STATIC), name="static", middleware=guard),
     ]

@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from threading import Lock
 
+from starlette.requests import Request
+
 from db.spans import ModelSum, sum_span
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.tables import now
+from web.house import house_of
 
 SETTLED = timedelta(hours=1)
 """A call takes an hour at the most, so what began before that has ended, or never will."""
@@ -110,3 +113,12 @@ def _is_open(models: tuple[ModelSum, ...], span: Span, present: datetime) -> boo
 
 def _in(span: Span, whole: Span) -> bool:
     return whole[0] <= span[0] and span[1] <= whole[1]
+
+
+def day_sums(request: Request) -> DaySums:
+    """Those that the app of this request remembers."""
+    state = request.app.state
+    if not hasattr(state, "day_sums"):
+        state.day_sums = DaySums(house_of(request).client.database)
+    known: DaySums = state.day_sums
+    return known
