@@ -37,6 +37,9 @@ bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery 
 bench-case-study: $(READY) ## compare cost, latency and quality of a strong model alone with those of an orchestrated mix
 	$(BIN)/python -m bench.case_study
 
+bench-web: $(READY) ## measure every page on a ledger of a million attempts (2 minutes)
+	$(BIN)/python -m bench.web
+
 patterns: $(READY) ## write docs/patterns.md from real runs of examples/patterns
 	$(BIN)/python -m tests.system.patterns
 
@@ -74,4 +77,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services faults soak bench bench-case-study patterns lint fmt build lock migration clean
+.PHONY: help demo test test-quick test-services faults soak bench bench-case-study bench-web patterns lint fmt build lock migration clean

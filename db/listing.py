@@ -13,18 +13,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, exists, func, or_, select
 
 from mirepoix.ledger.tables import Attempt, Content, Job
 from mirepoix.states import JobState
 
 STRIDE = 500
-LONGEST_STRIDE = 8_000
 PATIENCE = 0.1
 """Seconds that a look may take, about."""
 
-_JobRow = Row[str, datetime, str, str, str]
+JOB_COLUMNS = (
+    Job.id,
+    Job.created_at,
+    Job.state,
+    Job.pipeline,
+    Job.tenant,
+    Job.input_hash,
+    Job.output_hash,
+    Job.error,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +76,38 @@ def list_page(
     patience: float = PATIENCE,
 ) -> JobPage:
     """The next `size` jobs that are `wanted`, after `after`."""
-    deadline = time.monotonic() + patience
-    found: list[_JobRow] = []
+    began = time.monotonic()
+    found: list[Cursor] = []
     stride, looked_at = STRIDE if _is_selective(wanted) else size + 1, 0
     while True:
-        rows = connection.execute(_stride(wanted.since, after, stride)).all()
-        hits = _matching(connection, wanted, rows)
-        found += hits
-        looked_at += len(rows)
+        begun = time.monotonic()
+        part = _stride(wanted.since, after, stride).subquery()
+        found += [Cursor(row.created_at, row.id) for row in connection.execute(_hits(part, wanted, size + 1))]
         if len(found) > size:
-            return _full(found[:size], looked_at)
-        if len(rows) < stride:
-            return JobPage(tuple(row.id for row in found), None, looked_at, full=True)
-        after = Cursor(rows[-1].created_at, rows[-1].id)
-        if time.monotonic() > deadline:
-            return JobPage(tuple(row.id for row in found), after, looked_at, full=False)
-        stride = min(stride * 2, LONGEST_STRIDE)
+            return JobPage(_ids(found[:size]), found[size - 1], looked_at + stride, full=True)
+        length, last = _end(connection, part)
+        looked_at += length
+        if length < stride:
+            return JobPage(_ids(found), None, looked_at, full=True)
+        after = last
+        ended = time.monotonic()
+        # The next stride is twice as long, and so will be its time.
+        if ended - began + 2 * (ended - begun) > patience:
+            return JobPage(_ids(found), after, looked_at, full=False)
+        stride *= 2
 
 
-def _full(found: list[_JobRow], looked_at: int) -> JobPage:
-    last = found[-1]
-    return JobPage(tuple(row.id for row in found), Cursor(last.created_at, last.id), looked_at, full=True)
+def _ids(found: Sequence[Cursor]) -> tuple[str, ...]:
+    return tuple(cursor.job for cursor in found)
 
 
 def _is_selective(wanted: JobFilter) -> bool:
     return any((wanted.state, wanted.pipeline, wanted.model, wanted.tenant, wanted.text))
 
 
-def _stride(since: datetime | None, after: Cursor | None, length: int) -> Select[str, datetime, str, str, str]:
-    query = select(Job.id, Job.created_at, Job.state, Job.pipeline, Job.tenant)
+def _stride(since: datetime | None, after: Cursor | None, length: int) -> Select[*tuple[Any, ...]]:
+    """The next `length` jobs, whatever they are."""
+    query: Select[*tuple[Any, ...]] = select(*JOB_COLUMNS)
     if since is not None:
         query = query.where(Job.created_at >= since)
     if after is not None:
@@ -107,45 +117,29 @@ def _stride(since: datetime | None, after: Cursor | None, length: int) -> Select
     return query.order_by(Job.created_at.desc(), Job.id.desc()).limit(length)
 
 
-def _matching(connection: Connection, wanted: JobFilter, rows: Sequence[_JobRow]) -> list[_JobRow]:
-    kept = [
-        row
-        for row in rows
-        if (wanted.state is None or row.state == wanted.state)
-        and (wanted.pipeline is None or row.pipeline == wanted.pipeline)
-        and (wanted.tenant is None or row.tenant == wanted.tenant)
-    ]
+def _end(connection: Connection, part: Subquery) -> tuple[int, Cursor | None]:
+    """How many jobs a stride has, and the last of them."""
+    length = connection.execute(select(func.count()).select_from(part)).scalar_one()
+    row = connection.execute(select(part.c.created_at, part.c.id).order_by(part.c.created_at, part.c.id)).first()
+    return length, None if row is None else Cursor(row.created_at, row.id)
+
+
+def _hits(part: Subquery, wanted: JobFilter, most: int) -> Select[*tuple[Any, ...]]:
+    query: Select[*tuple[Any, ...]] = select(part.c.id, part.c.created_at)
+    equal = ((part.c.state, wanted.state), (part.c.pipeline, wanted.pipeline), (part.c.tenant, wanted.tenant))
+    for column, value in equal:
+        if value is not None:
+            query = query.where(column == value)
     if wanted.model is not None:
-        asked = _ids_where(
-            connection, kept, select(Attempt.job_id).where(Attempt.model == wanted.model), Attempt.job_id
-        )
-        kept = [row for row in kept if row.id in asked]
-    if wanted.text:
-        telling = _ids_where(connection, kept, _with_text(wanted.text), Job.id)
-        kept = [row for row in kept if row.id in telling]
-    return kept
+        query = query.where(exists().where(Attempt.job_id == part.c.id, Attempt.model == wanted.model))
+    if wanted.text is not None:
+        query = query.where(_has_text(part, wanted.text))
+    return query.order_by(part.c.created_at.desc(), part.c.id.desc()).limit(most)
 
 
-def _ids_where(connection: Connection, rows: Sequence[_JobRow], query: Select[Any], key: Any) -> set[str]:
-    ids = [row.id for row in rows]
-    found: set[str] = set()
-    for start in range(0, len(ids), 500):
-        found.update(connection.scalars(query.where(key.in_(ids[start : start + 500])).distinct()))
-    return found
-
-
-def _with_text(text: str) -> Select[Any]:
-    put_in, came_out = aliased(Content), aliased(Content)
-    as_json = json.dumps(text, ensure_ascii=False)[1:-1]
-    return (
-        select(Job.id)
-        .join(put_in, put_in.hash == Job.input_hash, isouter=True)
-        .join(came_out, came_out.hash == Job.output_hash, isouter=True)
-        .where(
-            or_(
-                put_in.body.icontains(as_json, autoescape=True),
-                came_out.body.icontains(as_json, autoescape=True),
-                Job.error.icontains(text, autoescape=True),
-            )
-        )
+def _has_text(part: Subquery, text: str) -> ColumnElement[bool]:
+    in_json = json.dumps(text, ensure_ascii=False)[1:-1]
+    texts = exists().where(
+        Content.hash.in_([part.c.input_hash, part.c.output_hash]), Content.body.icontains(in_json, autoescape=True)
     )
+    return or_(texts, part.c.error.icontains(text, autoescape=True))
