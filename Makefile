@@ -25,6 +25,12 @@ test-services: $(READY) ## run the tests that use services on PostgreSQL with re
 	scripts/with-services $(PYTEST) -m "not embedded" tests/db tests/system
 	scripts/with-services --rabbitmq $(PYTEST) -m "not embedded and not redis_broker" $(ON_RABBITMQ)
 
+test-web: $(READY) ## run the tests of the pages in a real browser, Chromium, which it installs
+	scripts/with-chromium $(BIN)/pytest tests/browser
+
+screenshots: $(READY) ## write docs/images from the pages of a house that has just worked
+	scripts/with-chromium $(BIN)/python -m tests.browser.screenshots
+
 faults: $(READY) ## do dreadful things to a running house, on both stacks, and audit ledger and bill (10 minutes)
 	$(BIN)/python -m tests.faults
 
@@ -77,4 +83,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services faults soak bench bench-case-study bench-web patterns lint fmt build lock migration clean
+.PHONY: help demo test test-quick test-services test-web screenshots faults soak bench bench-case-study bench-web patterns lint fmt build lock migration clean

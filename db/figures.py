@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 
-from sqlalchemy import BigInteger, Connection, cast, extract, func, select
+from sqlalchemy import Connection, func, select
 
 from mirepoix.ledger.tables import Attempt, Job, Step, Worker
 
-NEWEST_ATTEMPTS = 20_000
-"""So many of a time span are looked at, at the most."""
-NEWEST_LATENCIES = 2_000
+NEWEST_LATENCIES = 1_000
 OPEN_JOBS = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Minute:
-    """The attempts begun in one minute; `failed` ended with an error."""
-
-    start: datetime
-    attempts: int
-    failed: int
-    cost_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +34,8 @@ class WorkerFigures:
     seen_at: datetime
 
 
-def minutes_since(connection: Connection, since: datetime) -> list[Minute]:
-    """The minutes from `since` in which attempts began, oldest first; of the newest 20,000 attempts only."""
-    newest = (
-        select(Attempt.started_at, Attempt.error_kind, Attempt.cost.label("cost"))
-        .where(Attempt.started_at >= since)
-        .order_by(Attempt.started_at.desc())
-        .limit(NEWEST_ATTEMPTS)
-        .subquery()
-    )
-    minute = (cast(extract("epoch", newest.c.started_at), BigInteger) // 60).label("minute")
-    query = (
-        select(
-            minute,
-            func.count().label("attempts"),
-            func.count(newest.c.error_kind).label("failed"),
-            func.sum(newest.c.cost).label("cost"),
-        )
-        .group_by(minute)
-        .order_by(minute)
-    )
-    return [
-        Minute(datetime.fromtimestamp(int(row.minute) * 60, UTC), row.attempts, row.failed, row.cost or Decimal(0))
-        for row in connection.execute(query)
-    ]
-
-
 def newest_latencies(connection: Connection) -> list[float]:
-    """The seconds of the newest answered attempts, 2,000 at the most, in rising order."""
+    """The seconds of the newest answered attempts, 1,000 at the most, in rising order."""
     newest = connection.execute(select(func.max(Attempt.id))).scalar_one() or 0
     query = select(Attempt.latency).where(
         Attempt.id > newest - NEWEST_LATENCIES,

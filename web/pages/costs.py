@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from web.pages.bars import columns, share
 from web.pages.render import render, usd
-from web.pages.sums import Day, day_sums, merged
+from web.pages.sums import Day, merged, span_sums
 
 DAYS = (7, 30, 90)
 
@@ -20,7 +20,7 @@ def show(request: Request) -> Response:
     given = request.query_params.get("days", "30")
     if given not in map(str, DAYS):
         raise HTTPException(400, f"days takes one of {', '.join(map(str, DAYS))}.")
-    days = day_sums(request).last_days(int(given))
+    days = span_sums(request).last_days(int(given))
     models = merged(row for day in days for row in day.models)
     total = sum((row.cost_usd for row in models), Decimal(0))
     dearest = max((row.cost_usd for row in models), default=Decimal(0))

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from db.figures import (
-    Minute,
-    QueueFigures,
-    living_workers,
-    minutes_since,
-    newest_latencies,
-    open_jobs,
-    queue_figures,
-)
+from db.figures import QueueFigures, living_workers, newest_latencies, open_jobs, queue_figures
 from db.listing import JobFilter, list_page
 from mirepoix.ledger.read import read_jobs
 from mirepoix.ledger.tables import now
 from web.house import House, house_of
 from web.pages.bars import Column, columns
 from web.pages.render import render
-from web.pages.sums import day_sums
+from web.pages.sums import Sums, span_sums
 
-LOOKED_BACK = timedelta(hours=1)
+LOOKED_BACK = 60
+"""Minutes."""
 NEWEST_JOBS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """The attempts begun in one minute; `failed` ended with an error."""
+
+    start: datetime
+    attempts: int
+    failed: int
+    cost_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,14 @@ def live(request: Request) -> Response:
 def _figures(request: Request) -> dict[str, Any]:
     house = house_of(request)
     moment = now()
-    today = day_sums(request).last_days(1, moment)[0]
+    sums = span_sums(request)
+    today = sums.last_days(1, moment)[0]
+    minutes = [_minute(start, rows) for start, rows in sums.last_minutes(LOOKED_BACK, moment)]
     with house.client.database.read() as connection:
-        minutes = minutes_since(connection, moment - LOOKED_BACK)
         latencies = newest_latencies(connection)
         newest = list_page(connection, JobFilter(), size=NEWEST_JOBS)
         return {
-            "rates": _rates(minutes),
+            "rates": _rates(minutes, moment),
             "minutes": _by_minute(minutes),
             "median": _share_of(latencies, 0.5),
             "slow": _share_of(latencies, 0.95),
@@ -73,8 +77,13 @@ def _figures(request: Request) -> dict[str, Any]:
         }
 
 
-def _rates(minutes: list[Minute]) -> Rates:
-    recent = [minute for minute in minutes if minute.start >= now() - timedelta(minutes=5)]
+def _minute(start: datetime, rows: Sums) -> Minute:
+    attempts, failed = sum(row.attempts for row in rows), sum(row.failed for row in rows)
+    return Minute(start, attempts, failed, sum((row.cost_usd for row in rows), Decimal(0)))
+
+
+def _rates(minutes: list[Minute], moment: datetime) -> Rates:
+    recent = [minute for minute in minutes if minute.start > moment - timedelta(minutes=5)]
     return Rates(
         per_minute=sum(minute.attempts for minute in recent) / 5,
         attempts=sum(minute.attempts for minute in minutes),
@@ -84,12 +93,9 @@ def _rates(minutes: list[Minute]) -> Rates:
 
 
 def _by_minute(minutes: list[Minute]) -> list[Column]:
-    known = {minute.start: minute for minute in minutes}
-    last = now().replace(second=0, microsecond=0)
-    hour = [last - timedelta(minutes=back) for back in reversed(range(60))]
-    counts = [(known[at].attempts, known[at].failed) if at in known else (0, 0) for at in hour]
-    titles = [f"{at:%H:%M}: {count} calls, {failed} failed" for at, (count, failed) in zip(hour, counts, strict=True)]
-    return columns([float(count) for count, _ in counts], titles, [float(failed) for _, failed in counts])
+    titles = [f"{minute.start:%H:%M}: {minute.attempts} calls, {minute.failed} failed" for minute in minutes]
+    counts, failed = [float(minute.attempts) for minute in minutes], [float(minute.failed) for minute in minutes]
+    return columns(counts, titles, failed)
 
 
 def _share_of(rising: list[float], share: float) -> float | None:
