@@ -47,7 +47,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """From one point to another; `label` stands before its end. Dashed: only when it must."""
+    """From one point to another; `label` stands before its end. Dashed: only when it must; without `head`: goes on."""
 
     x1: float
     y1: float
@@ -55,6 +55,7 @@ class Arrow:
     y2: float
     label: str = ""
     dashed: bool = False
+    head: bool = True
 
     @property
     def curve(self) -> str:
@@ -86,7 +87,7 @@ class Drawing:
             self.frames.append(Frame(frame.x + x, frame.y + y, frame.width, frame.height, frame.caption))
         for arrow in other.arrows:
             moved = (arrow.x1 + x, arrow.y1 + y, arrow.x2 + x, arrow.y2 + y)
-            self.arrows.append(Arrow(*moved, arrow.label, arrow.dashed))
+            self.arrows.append(Arrow(*moved, arrow.label, arrow.dashed, arrow.head))
 
 
 def draw(spec: Pipeline, config: Config | None = None) -> Drawing:
@@ -167,8 +168,8 @@ def _framed(inner: Drawing, caption: str) -> Drawing:
     width, height = max(inner.width + 2 * PADDING, 7 * len(caption) + 16), inner.height + 2 * CAPTION
     outer = Drawing(width, height, frames=[Frame(0, 0, width, height, caption)])
     outer.put(inner, PADDING, CAPTION)
-    outer.arrows.append(Arrow(0, outer.middle, PADDING, outer.middle))
-    outer.arrows.append(Arrow(inner.width + PADDING, outer.middle, width, outer.middle))
+    outer.arrows.append(Arrow(0, outer.middle, PADDING, outer.middle, head=False))
+    outer.arrows.append(Arrow(inner.width + PADDING, outer.middle, width, outer.middle, head=False))
     return outer
 
 
@@ -206,7 +207,7 @@ def _fan(start: Drawing, parts: Sequence[Drawing], end: Drawing | None, labels: 
         whole.put(part, left, y)
         at = y + part.middle
         whole.arrows.append(Arrow(start.width, whole.middle, left, at, label))
-        whole.arrows.append(Arrow(left + part.width, at, right + GAP, whole.middle))
+        whole.arrows.append(Arrow(left + part.width, at, right + GAP, whole.middle, head=end is not None))
         y += part.height + ROW_GAP
     if end is not None:
         whole.put(end, right + GAP, whole.middle - end.middle)
@@ -238,7 +239,7 @@ def _side_by_side(parts: Sequence[Drawing], needed: Sequence[frozenset[int]]) ->
         for source in sources or [(0.0, whole.middle)]:
             whole.arrows.append(Arrow(*source, *into))
         if index not in awaited:
-            whole.arrows.append(Arrow(into[0] + parts[index].width, into[1], whole.width, whole.middle))
+            whole.arrows.append(Arrow(into[0] + parts[index].width, into[1], whole.width, whole.middle, head=False))
     return whole
 
 

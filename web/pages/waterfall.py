@@ -51,13 +51,12 @@ def waterfall(trace: TraceView, begin: datetime, end: datetime | None) -> Waterf
     depths: dict[str, int] = {}
     for step in trace.steps:
         depths[step.path] = 0 if step.parent is None else depths.get(step.parent, -1) + 1
+    spans = _spans(trace, axis.end)
     lines = [
         Line(
             step,
             min(depths[step.path], 8),
-            None
-            if step.started_at is None
-            else axis.bar(step.started_at, step.finished_at or axis.end, step.state, f"{step.path}: {step.state}"),
+            axis.bar(*spans[step.path], step.state, f"{step.path}: {step.state}") if step.path in spans else None,
             tuple(axis.request(attempt, f"{call.provider}/{call.model}") for call, attempt in _attempts(step)),
         )
         for step in trace.steps[:MOST_STEPS]
@@ -88,6 +87,30 @@ class _Axis:
     def _at(self, moment: datetime) -> int:
         share = (moment - self.begin).total_seconds() / self.length
         return round(min(max(share, 0.0), 1.0) * WIDTH)
+
+
+def _spans(trace: TraceView, end: datetime) -> dict[str, tuple[datetime, datetime]]:
+    """From when to when each step that began was open; one that holds others, from the first of them to the last."""
+    spans: dict[str, tuple[datetime, datetime]] = {}
+    for step in reversed(trace.steps):  # those below come before what holds them
+        own = None if step.started_at is None else (step.started_at, step.finished_at or end)
+        below = spans.get(step.path)
+        span = _around(own, below)
+        if span is None:
+            continue
+        spans[step.path] = span
+        if step.parent is not None:
+            around = _around(spans.get(step.parent), span)
+            spans[step.parent] = span if around is None else around
+    return spans
+
+
+def _around(
+    one: tuple[datetime, datetime] | None, other: tuple[datetime, datetime] | None
+) -> tuple[datetime, datetime] | None:
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def _attempts(step: StepView) -> Iterator[tuple[CallView, AttemptView]]:
