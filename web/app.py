@@ -17,6 +17,7 @@ from mirepoix.client import Client
 from mirepoix.config import Config
 from mirepoix.settings import Settings
 from web.bounds import Bounds
+from web.door import add_door
 from web.errors import add_error_pages
 from web.headers import SecurityHeaders
 from web.house import House
@@ -27,9 +28,17 @@ def create_app(settings: Settings, config: Config, *, password: str | None = Non
 
     Routes find their `House` by `house_of(request)`.
     """
-    app = FastAPI(title="Mirepoix", version=__version__, openapi_url=None, lifespan=_lifespan)
+    app = FastAPI(
+        title="Mirepoix",
+        version=__version__,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
     app.state.house = House(settings, config, Client(settings, config), password)
     app.add_api_route("/healthz", health, include_in_schema=False)
+    add_door(app)
     app.router.routes.extend(_pages())
     add_error_pages(app)
     app.add_middleware(Bounds)

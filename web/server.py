@@ -12,12 +12,12 @@ from mirepoix.errors import ConfigError
 from mirepoix.settings import Settings
 from mirepoix.web_address import address_kept
 from web.app import create_app
+from web.bounds import MOST_HEADER_BYTES
 
 PORT = 8800
 KEEP_ALIVE = 75
 GRACE = 5
 MOST_CONNECTIONS = 2_000
-MOST_HEADER_BYTES = 32_768
 
 
 def serve(settings: Settings, config: Config, *, host: str, listener: socket.socket, password: str | None) -> None:

@@ -315,3 +315,20 @@ class Quarantined(Base):
     count: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    """A key to the HTTP front door. Only the SHA-256 of its secret is kept; a revoked key stays, so that it is known.
+
+    `rpm` is how many requests of a minute it may make (None: no limit).
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64))
+    tenant: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]]
+    rpm: Mapped[int | None]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from db.listing import Cursor, JobFilter, list_page
+from db.job_pages import Cursor, JobFilter, list_page
 from mirepoix.ledger.read import read_jobs, read_states
 from mirepoix.ledger.tables import now
 from mirepoix.states import JobState

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from db.figures import QueueFigures, living_workers, newest_latencies, open_jobs, queue_figures
-from db.listing import JobFilter, list_page
+from db.job_pages import JobFilter, list_page
 from mirepoix.ledger.read import read_jobs
 from mirepoix.ledger.tables import now
 from web.house import House, house_of

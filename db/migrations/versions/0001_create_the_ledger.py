@@ -45,6 +45,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "day"),
     )
     op.create_table(
+        "api_keys",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("rpm", sa.Integer(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "quarantine",
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.Column("queue", sa.String(length=200), nullable=False),
@@ -270,6 +281,7 @@ def downgrade() -> None:
 
     op.drop_table("jobs")
     op.drop_table("workers")
+    op.drop_table("api_keys")
     op.drop_table("pipelines")
     op.drop_table("contents")
     # ### end Alembic commands ###

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from db.listing import JobFilter, list_page
+from db.job_pages import JobFilter, list_page
 from mirepoix import Call, JobState
 from mirepoix.ledger.accept import Submission, accept_jobs
 from mirepoix.ledger.engine import Database
