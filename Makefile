@@ -29,6 +29,12 @@ test-services: $(READY) ## run the tests that use services on PostgreSQL with re
 	scripts/with-services $(PYTEST) -m "not embedded" $(ON_POSTGRESQL)
 	scripts/with-services --rabbitmq $(PYTEST) -m "not embedded and not redis_broker" $(ON_RABBITMQ)
 
+test-web: $(READY) ## run the tests of the pages in a real browser, Chromium, which it installs
+	scripts/with-chromium $(BIN)/pytest tests/browser
+
+screenshots: $(READY) ## write docs/images from the pages of a house that has just worked
+	scripts/with-chromium $(BIN)/python -m tests.browser.screenshots
+
 faults: $(READY) ## do dreadful things to a running house, on both stacks, and audit ledger and bill (10 minutes)
 	$(MAKE) -j2 --output-sync=target $(STACKS)
 
@@ -43,6 +49,9 @@ bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery 
 
 bench-case-study: $(READY) ## compare cost, latency and quality of a strong model alone with those of an orchestrated mix
 	$(BIN)/python -m bench.case_study
+
+bench-web: $(READY) ## measure every page on a ledger of a million attempts (2 minutes)
+	$(BIN)/python -m bench.web
 
 patterns: $(READY) ## write docs/patterns.md from real runs of examples/patterns
 	$(BIN)/python -m tests.system.patterns
@@ -81,4 +90,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services faults $(STACKS) soak bench bench-case-study patterns lint fmt build lock migration clean
+.PHONY: help demo test test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-case-study bench-web patterns lint fmt build lock migration clean
