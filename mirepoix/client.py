@@ -35,6 +35,7 @@ from mirepoix.states import JobState, Lane
 from mirepoix.strict import unknown
 from mirepoix.views import JobView, TraceView
 from mirepoix.wake import Ear
+from mirepoix.webhooks import require_callback
 
 MAX_INPUT_BYTES = 4_000_000
 BATCH = 500
@@ -72,9 +73,9 @@ class Client:
     ) -> Handle:
         """Accept one job for `pipeline` (a configured name, or a pipeline built in Python).
 
-        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority, stream. While the broker
-        is away the job is accepted and goes out when it is back; with `wait_broker=False` a broker that is away is a
-        BrokerError and nothing is accepted. Raises NotFound, PipelineError, InputError, LedgerError.
+        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority, stream, tags, callback.
+        While the broker is away the job is accepted and goes out when it is back; with `wait_broker=False` a broker
+        that is away is a BrokerError and nothing is accepted. Raises NotFound, PipelineError, InputError, LedgerError.
         """
         return self._accept(pipeline, [Submission(input, **options)], wait_broker=wait_broker)[0]
 
@@ -158,6 +159,8 @@ class Client:
         name, spec = self._resolve(pipeline)
         for job in jobs:
             require_input(job.input)
+            if job.callback is not None:
+                require_callback(job.callback, self.config.webhooks)
         if not wait_broker:
             self._publisher.require_broker()
         with self.database.write() as connection:
