@@ -114,6 +114,13 @@ def _room(account: Account, amount: Decimal, bound: str) -> Room:
     return Room.LATER if account.spent + account.reserved + amount > account.most else Room.ENOUGH
 
 
+def tenant_accounts(connection: Connection, moment: datetime) -> dict[tuple[str, Period], Account]:
+    """The accounts of all tenants that spent, or reserved, something in the periods of `moment`."""
+    periods = {period.of(moment): period for period in Period}
+    rows = connection.execute(select(*STANDING).where(TenantPeriod.period.in_(sorted(periods))))
+    return {(row.tenant, periods[row.period]): Account(row.spent, row.reserved, row.cap) for row in rows}
+
+
 def job_account(connection: Connection, job_id: str, most: Decimal) -> Account:
     """What the calls of a job cost and may still cost, against the `most` that they may."""
     closed = Attempt.finished_at.is_not(None)
