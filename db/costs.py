@@ -86,7 +86,7 @@ def parse_grouping(text: str) -> Grouping:
         require_tag_name(name)
         return ByTag(name)
     if text not in set(CostBy):
-        raise InputError(f"costs --by: {unknown(repr(text), text, [*CostBy, 'tag:NAME'])}")
+        raise InputError(f"costs --by: {unknown(repr(text), text, [*(by.value for by in CostBy), 'tag:NAME'])}")
     return CostBy(text)
 
 
