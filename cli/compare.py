@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from db.baselines import AnsweredCall, FinishedJob, cost_of_others, finished_jobs
-from db.costs import Window
+from db.costs import Scope
 from mirepoix.config import Api, Config
 from mirepoix.errors import NotFound
 from mirepoix.ledger.engine import Database
@@ -34,17 +34,17 @@ class Comparison:
         return self.baseline - self.cost
 
 
-def compare(database: Database, config: Config, model: str, window: Window) -> Comparison:
-    """Compare the jobs that were submitted in `window` with all of them on `model`; raises NotFound, ConfigError."""
+def compare(database: Database, config: Config, model: str, scope: Scope) -> Comparison:
+    """Compare the jobs that were submitted in `scope` with all of them on `model`; raises NotFound, ConfigError."""
     if model not in config.models:
         raise NotFound(unknown(f"model {model!r}", model, config.models))
     provider = config.providers[config.provider_of(model)]
     require_price(model, config.models[model], provider.api, provider.prices_of)
     jobs, spent, alone = 0, Decimal(0), Decimal(0)
     with database.read() as connection:
-        for job in finished_jobs(connection, window):
+        for job in finished_jobs(connection, scope):
             jobs, spent, alone = jobs + 1, spent + job.cost, alone + _alone(config, model, job)
-        return Comparison(model, jobs, spent, alone, cost_of_others(connection, window))
+        return Comparison(model, jobs, spent, alone, cost_of_others(connection, scope))
 
 
 def _alone(config: Config, model: str, job: FinishedJob) -> Decimal:

@@ -17,7 +17,7 @@ from cli.compare import Comparison, compare
 from cli.moments import parse_moment
 from cli.screen import Json
 from db.budgets import NOTHING, Account, tenant_accounts
-from db.costs import UNTAGGED, CostRow, Window, daily_sums, parse_grouping, sum_costs
+from db.costs import UNTAGGED, CostRow, Scope, daily_sums, parse_grouping, sum_costs
 from mirepoix.caps import EVERY_TENANT, Period
 from mirepoix.config import Config
 from mirepoix.errors import InputError
@@ -44,6 +44,8 @@ def costs(
     by: Annotated[str, typer.Option(help="model, provider, pipeline, tenant, day, or tag:NAME.")] = "model",
     since: Annotated[str | None, typer.Option(help="Only from then on: 30d, 12h, 2026-11-01.")] = None,
     until: Annotated[str | None, typer.Option(help="Only before then; as --since.")] = None,
+    pipeline: Annotated[str | None, typer.Option(help="Only jobs of this pipeline.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only jobs of this tenant.")] = None,
     baseline: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Compare with what it would have cost all on this model.")
     ] = None,
@@ -55,15 +57,16 @@ def costs(
     if as_csv and (json or baseline is not None or to_month_end):
         raise InputError("--csv holds the sums alone; it goes with no --json, --baseline or --forecast.")
     moment, grouping = now(), parse_grouping(by)
-    window = Window(*(None if text is None else parse_moment(text, moment) for text in (since, until)))
+    begin, end = (None if text is None else parse_moment(text, moment) for text in (since, until))
+    scope = Scope(begin, end, pipeline, tenant)
     with context.client() as client:
         with client.database.read() as connection:
-            sums = sum_costs(connection, grouping, window)
+            sums = sum_costs(connection, grouping, scope)
         _print_sums(sums, by, as_csv=as_csv, json=json)
         if baseline is not None:
-            _print_comparison(compare(client.database, client.config, baseline, window), json=json)
+            _print_comparison(compare(client.database, client.config, baseline, scope), json=json)
         if to_month_end:
-            _print_forecast(_forecast(client.database, moment), json=json)
+            _print_forecast(_forecast(client.database, scope, moment), json=json)
 
 
 def budgets(json: Json = False) -> None:
@@ -180,9 +183,10 @@ def _money(found: Forecast) -> dict[str, Decimal | None]:
     }
 
 
-def _forecast(database: Database, moment: datetime) -> Forecast:
+def _forecast(database: Database, scope: Scope, moment: datetime) -> Forecast:
+    """Of the pipeline and tenant that were asked for, whatever the days."""
     with database.read() as connection:
-        return forecast(daily_sums(connection, Window(first_day(moment))), moment)
+        return forecast(daily_sums(connection, replace(scope, since=first_day(moment), until=None)), moment)
 
 
 def _percent(part: Decimal, whole: Decimal) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from db.costs import ALWAYS, Window
+from db.costs import EVERYTHING, Scope
 from mirepoix.answered import AnsweredStep
 from mirepoix.ledger.tables import Attempt, Job, Step
 from mirepoix.prices import Usage
@@ -38,31 +38,32 @@ class FinishedJob:
     calls: dict[str, AnsweredCall] = field(default_factory=dict)
 
 
-def finished_jobs(connection: Connection, window: Window = ALWAYS) -> Iterator[FinishedJob]:
-    """The jobs that were submitted in `window` and succeeded, in the order of their ids, read a batch at a time."""
+def finished_jobs(connection: Connection, scope: Scope = EVERYTHING) -> Iterator[FinishedJob]:
+    """The jobs that were submitted in `scope` and succeeded, in the order of their ids, read a batch at a time."""
     last = ""
-    while ids := _next_ids(connection, window, last):
+    while ids := _next_ids(connection, scope, last):
         last = ids[-1]
         yield from _read(connection, ids)
 
 
-def cost_of_others(connection: Connection, window: Window = ALWAYS) -> Decimal:
-    """What the attempts of the other jobs that were submitted in `window` cost."""
+def cost_of_others(connection: Connection, scope: Scope = EVERYTHING) -> Decimal:
+    """What the attempts of the other jobs that were submitted in `scope` cost."""
     query = select(func.sum(Attempt.cost).label("cost")).join(Job, Job.id == Attempt.job_id)
-    return connection.execute(_submitted(query, window).where(Job.state != JobState.SUCCEEDED)).scalar_one() or Decimal(
+    return connection.execute(_submitted(query, scope).where(Job.state != JobState.SUCCEEDED)).scalar_one() or Decimal(
         0
     )
 
 
-def _next_ids(connection: Connection, window: Window, after: str) -> Sequence[str]:
+def _next_ids(connection: Connection, scope: Scope, after: str) -> Sequence[str]:
     query = select(Job.id).where(Job.id > after, Job.state == JobState.SUCCEEDED).order_by(Job.id).limit(BATCH)
-    return connection.scalars(_submitted(query, window)).all()
+    return connection.scalars(_submitted(query, scope)).all()
 
 
-def _submitted(query: Select[Any], window: Window) -> Select[Any]:
-    if window.since is not None:
-        query = query.where(Job.created_at >= window.since)
-    return query if window.until is None else query.where(Job.created_at < window.until)
+def _submitted(query: Select[Any], scope: Scope) -> Select[Any]:
+    query = query.where(*scope.of_jobs)
+    if scope.since is not None:
+        query = query.where(Job.created_at >= scope.since)
+    return query if scope.until is None else query.where(Job.created_at < scope.until)
 
 
 def _read(connection: Connection, ids: Sequence[str]) -> Iterator[FinishedJob]:

@@ -43,14 +43,22 @@ Grouping = CostBy | ByTag
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """The attempts that began at `since` or later, and before `until`; None: without a bound."""
+class Scope:
+    """What began at `since` or later and before `until`, of a pipeline, of a tenant; None: whatever it is."""
 
     since: datetime | None = None
     until: datetime | None = None
+    pipeline: str | None = None
+    tenant: str | None = None
+
+    @property
+    def of_jobs(self) -> list[ColumnElement[bool]]:
+        """What must hold of the jobs."""
+        asked = ((Job.pipeline, self.pipeline), (Job.tenant, self.tenant))
+        return [column == name for column, name in asked if name is not None]
 
 
-ALWAYS = Window()
+EVERYTHING = Scope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +98,24 @@ def parse_grouping(text: str) -> Grouping:
     return CostBy(text)
 
 
-def sum_costs(connection: Connection, by: Grouping, window: Window = ALWAYS) -> list[CostRow]:
+def sum_costs(connection: Connection, by: Grouping, scope: Scope = EVERYTHING) -> list[CostRow]:
     """One row a group, the dearest first, days in their order; days are UTC."""
     key = _key(by, connection)
     query: Select[Any] = select(key.label("group"), *_sums()).group_by(key)
     query = query.order_by(key) if by is CostBy.DAY else query.order_by(func.sum(Attempt.cost).desc(), key)
-    if by not in (CostBy.MODEL, CostBy.PROVIDER, CostBy.DAY):
-        query = query.join(Job, Job.id == Attempt.job_id)
-    return [_row(row) for row in connection.execute(within(query, window))]
+    if scope.of_jobs or by not in (CostBy.MODEL, CostBy.PROVIDER, CostBy.DAY):
+        query = query.join(Job, Job.id == Attempt.job_id).where(*scope.of_jobs)
+    if scope.since is not None:
+        query = query.where(Attempt.started_at >= scope.since)
+    if scope.until is not None:
+        query = query.where(Attempt.started_at < scope.until)
+    return [_row(row) for row in connection.execute(query)]
 
 
-def daily_sums(connection: Connection, window: Window) -> dict[date, Decimal]:
+def daily_sums(connection: Connection, scope: Scope) -> dict[date, Decimal]:
     """What was spent on each day (UTC) on which there were attempts."""
-    rows = sum_costs(connection, CostBy.DAY, window)
+    rows = sum_costs(connection, CostBy.DAY, scope)
     return {date.fromisoformat(row.group): row.cost_usd for row in rows}
-
-
-def within(query: Select[Any], window: Window) -> Select[Any]:
-    """`query`, of the attempts in `window` alone."""
-    if window.since is not None:
-        query = query.where(Attempt.started_at >= window.since)
-    return query if window.until is None else query.where(Attempt.started_at < window.until)
 
 
 def _sums() -> tuple[ColumnElement[Any], ...]:

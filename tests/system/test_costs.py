@@ -80,6 +80,8 @@ def test_costs_are_summed_by_tag_and_time_exactly(world: World) -> None:
     assert (sums["search"]["calls"], sums["search"]["failed"], sums["search"]["unknown"]) == (3, 0, 0)
     assert sum(Decimal(row["cost_usd"]) for row in sums.values()) == Decimal(world.bill()["cost_usd"])
     assert world.lines("costs", "--by", "tag:team", "--until", "1h") == []
+    (of_one,) = world.lines("costs", "--by", "model", "--pipeline", "only_openai", "--tenant", "default")
+    assert (of_one["group"], of_one["cost_usd"], of_one["calls"]) == ("luna", second["cost_usd"], 1)
     rows = list(csv.DictReader(io.StringIO(world.run("costs", "--by", "tag:team", "--csv").stdout)))
     assert {row["tag:team"]: row["cost_usd"] for row in rows}["'=HYPERLINK(1)"] == second["cost_usd"]
     assert "did you mean 'tenant'" in world.run("costs", "--by", "tenan", check=2).stderr.lower()
