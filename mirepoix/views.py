@@ -111,6 +111,7 @@ class TraceView(_View):
     version: str
     state: JobState
     tenant: str
+    task: str | None = None
     input: JsonValue
     output: JsonValue = None
     error: str | None = None
