@@ -63,6 +63,8 @@ class AttemptView(_View):
     status: int | None
     input_tokens: int | None
     output_tokens: int | None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     cost_usd: UsdText | None
     latency_s: float | None
     error: str | None

@@ -197,6 +197,8 @@ def _attempt_view(row: Row[Any], step: Row[Any], sources: dict[int, str]) -> Att
         status=row.status,
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
+        cached_tokens=row.cached_tokens,
+        cache_write_tokens=row.cache_write_tokens,
         cost_usd=row.cost,
         latency_s=row.latency,
         error=row.error,
