@@ -33,6 +33,9 @@ class Outcome(StrEnum):
     """A worker decided it about the request itself; it is taken as recorded."""
 
 
+CHOSEN_ALIKE = (Outcome.SAME, Outcome.OTHERWISE, Outcome.FACT)
+
+
 class ReplayedDecision(BaseModel):
     """One decision of a step, as recorded and as the replay makes it."""
 
@@ -66,6 +69,7 @@ class UnaskedCall(BaseModel):
 class Replay(BaseModel):
     """What a replay of a job came to. `state` and `output` are those of the replay, `running` where answers end.
 
+    `same`: every choice comes out as recorded, and recorded answers lead to the end of what was done.
     `facts` says by step what was taken as recorded because only a clock, or a worker, knows it.
     """
 
@@ -92,11 +96,11 @@ class Replay(BaseModel):
 def compare(trace: TraceView, walk: Walk) -> Replay:
     """The decisions of `trace`, each beside that of `walk`."""
     recorded = {step.path: step.decisions for step in trace.steps if step.decisions}
-    kinds = {step.path: step.kind for step in trace.steps} | walk.kinds
+    kinds = walk.kinds | {step.path: step.kind for step in trace.steps}
     replayed: dict[str, list[Decision]] = defaultdict(list, walk.decisions)
     paths = [*recorded, *(path for path in replayed if path not in recorded)]
     decisions = tuple(
-        _one(path, kinds[path], number, before, after)
+        _one(path, kinds[path], number, before, after, fact=walk.kinds.get(path) == "call")
         for path in paths
         for number, (before, after) in enumerate(zip_longest(recorded.get(path, ()), replayed[path]))
     )
@@ -106,7 +110,7 @@ def compare(trace: TraceView, walk: Walk) -> Replay:
         pipeline=trace.pipeline,
         version=trace.version,
         replayed_version=version(walk.spec),
-        same=all(one.outcome in (Outcome.SAME, Outcome.FACT) for one in decisions) and not walk.unasked,
+        same=all(one.outcome in CHOSEN_ALIKE for one in decisions) and not walk.unasked,
         decisions=decisions,
         unasked=tuple(UnaskedCall(path=one.path, model=one.model) for one in walk.unasked),
         facts=dict(walk.facts),
@@ -116,9 +120,11 @@ def compare(trace: TraceView, walk: Walk) -> Replay:
     )
 
 
-def _one(path: str, kind: str, number: int, before: Decision | None, after: Decision | None) -> ReplayedDecision:
+def _one(
+    path: str, kind: str, number: int, before: Decision | None, after: Decision | None, *, fact: bool
+) -> ReplayedDecision:
     after = None if after is None else _as_stored(after)
-    outcome = Outcome.FACT if kind == "call" else _outcome(before, after)
+    outcome = Outcome.FACT if fact and after is not None else _outcome(before, after)
     return ReplayedDecision(path=path, kind=kind, number=number, outcome=outcome, recorded=before, replayed=after)
 
 

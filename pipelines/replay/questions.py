@@ -18,6 +18,7 @@ from mirepoix.views import StepView
 from pipelines.templates import evaluate, render
 from pipelines.values import Record, visible_values
 
+ENDED = (StepState.SUCCEEDED, StepState.FAILED)
 OPTIONS = ("temperature", "top_p", "stop", "seed", "tools", "tool_choice", "max_tokens", "schema_")
 
 
@@ -45,9 +46,7 @@ class Library:
     _shelves: dict[tuple[str, str], list[Heard]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, question: Question, heard: Heard) -> None:
-        """Keep a call that has ended; under the model that answered, too, where that was a fallback."""
-        if heard.step.state not in (StepState.SUCCEEDED, StepState.FAILED):
-            return
+        """Keep a call; under the model that answered, too, where that was a fallback."""
         asked = {question.model}
         if heard.step.state is StepState.SUCCEEDED and heard.step.calls:
             asked.add(heard.step.calls[-1].model)
@@ -55,7 +54,7 @@ class Library:
             self._shelves[model, question.texts].append(heard)
 
     def find(self, question: Question, job: str, path: str, taken: set[str]) -> Heard | None:
-        """What this question got: at this very step, else in this job, else elsewhere.
+        """What this question got: at this very step, whatever its end, else in this job, else elsewhere.
 
         Samples exist to differ, so each takes an answer of this job that none of the steps `taken` stands for.
         """
@@ -64,6 +63,7 @@ class Library:
         same = next((heard for heard in here if heard.step.path == path), None)
         if same is not None:
             return same
+        found, here = ([heard for heard in some if heard.step.state in ENDED] for some in (found, here))
         free = next((heard for heard in here if heard.step.path not in taken), None)
         if free is not None or is_sample(path):
             return free
