@@ -27,20 +27,6 @@ SLOW = ("side_by_side", "pieces", "one_beside_fails", "long_chain", "wide", "wid
 """Once is enough of them."""
 LINES = "What is the capital of France?\nWrite a sonnet on rain, and explain each image in it.\n2 + 2?"
 ASKED = [json.loads(line)["question"] for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
-SURE = "End with a line on your confidence."
-TIERS = [{"call": {"model": model, "system": SURE}} for model in ("luna", "haiku", "opus")]
-POLICIES: dict[str, Any] = {
-    "strict": {"cascade": {"tiers": TIERS, "accept": {"at_least": 0.9}}},
-    "sized": {
-        "route": {"by": "complexity", "to": [{"below": 0.2, "call": {"model": "luna"}}, {"call": {"model": "mini"}}]}
-    },
-}
-MILDER = {
-    "strict": {"cascade": {"tiers": TIERS, "accept": {"at_least": 0.75}}},
-    "sized": {
-        "route": {"by": "complexity", "to": [{"below": 0.35, "call": {"model": "luna"}}, {"call": {"model": "mini"}}]}
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +50,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     whole = merge(FILES)
     names = [name for name in own["pipelines"] if name not in whole["pipelines"]]
     config = {**whole, "providers": own["providers"], "models": whole["models"] | own["models"]}
-    config["pipelines"] = own["pipelines"] | whole["pipelines"] | POLICIES
+    config["pipelines"] = own["pipelines"] | whole["pipelines"]
     (home / "mirepoix.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     with open_world(home, config=home / "mirepoix.yaml") as world:
         world.start_workers("orchestrate", *config["providers"])
@@ -140,21 +126,3 @@ def test_the_command_tells_a_change_and_exits_1(played: Played) -> None:
     assert "- $ route 1: to.0 no longer" in told
     assert "? $: not recorded: this question was never put to opus" in told
     assert played.world.run_with(there, "replay", trace.job).returncode == 0
-
-
-@pytest.mark.parametrize("pipeline", sorted(POLICIES))
-def test_whatif_predicts_the_cost_of_a_policy_within_2_percent_of_running_it(played: Played, pipeline: str) -> None:
-    world = played.world
-    run(world, {pipeline: list(ASKED)})
-    policy = changed(world, **{pipeline: MILDER[pipeline]})
-    found = world.lines("whatif", "--policy", str(policy), "--pipeline", pipeline, "--since", "1h")[0]
-    other = load_config(policy).pipelines[pipeline]
-    with world.client() as client:
-        handles = client.submit_many(other.model_copy(update={"name": f"really_{pipeline}"}), list(ASKED))
-        spent = sum(float(view.cost_usd) for view in client.as_ended(handles, 60))
-    assert found["jobs"] == len(ASKED)
-    assert found["decided_anew"] > 0
-    assert abs(found["total_expected_usd"] / spent - 1) < 0.02, found
-    assert found["total_recorded_usd"] != pytest.approx(spent, rel=0.02), (
-        "the policy changes nothing; prove less easily"
-    )
