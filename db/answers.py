@@ -16,11 +16,13 @@ from sqlalchemy import Connection, Row, or_, select, update
 
 from db.locks import LockedJob, lock_job
 from db.steps import OPEN, Claim, add_steps
+from mirepoix.ended import blame
 from mirepoix.ledger.contents import store
 from mirepoix.ledger.outbox import announce_end
 from mirepoix.ledger.tables import Job, Step, now
 from mirepoix.paths import ROOT
 from mirepoix.planned import PlannedStep, ReadyStep
+from mirepoix.printable import printable
 from mirepoix.states import ErrorKind, JobState, Lane, StepState
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -155,11 +157,6 @@ def holds(connection: Connection, claim: Claim) -> bool:
     return step.epoch == claim.epoch and step.state in OPEN
 
 
-def printable(text: str, limit: int = 2000) -> str:
-    """`text` cut to `limit` characters and without what a database cannot hold."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:limit]
-
-
 def _end(connection: Connection, claim: Claim, values: dict[str, Any]) -> Progress:
     if not holds(connection, claim):
         return Progress(won=False)
@@ -198,7 +195,8 @@ def _tell_parent(wave: _Wave, step: Row[Any], *, driven: bool) -> None:
     parent = wave.row(step.parent)
     if failed and parent.kind in ADOPTS:
         _end_below(wave, parent.path, StepState.SKIPPED)
-        values = {"state": StepState.FAILED, "error_kind": ErrorKind.CHILD, "error": _blame(step)}
+        error = blame(step.path, step.error_kind, step.error)
+        values = {"state": StepState.FAILED, "error_kind": ErrorKind.CHILD, "error": error}
         _finish(wave, parent.path, values, driven=True)
         return
     left = _one_less(wave, parent.path, driven=driven or failed)
@@ -243,11 +241,6 @@ def _end_below(wave: _Wave, path: str, state: StepState) -> None:
         .where(Step.job_id == wave.job_id, Step.state.in_(OPEN), below)
         .values(state=state, due_at=None, finished_at=now())
     )
-
-
-def _blame(step: Row[Any]) -> str:
-    """Name the step that failed first, not the containers it brought down."""
-    return str(step.error) if step.error_kind == ErrorKind.CHILD else f"step {step.path!r}: {step.error}"
 
 
 def _end_with_root(wave: _Wave, step: Row[Any]) -> None:

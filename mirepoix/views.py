@@ -68,6 +68,8 @@ class AttemptView(_View):
     status: int | None
     input_tokens: int | None
     output_tokens: int | None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     cost_usd: UsdText | None
     latency_s: float | None
     error: str | None
@@ -116,6 +118,7 @@ class TraceView(_View):
     version: str
     state: JobState
     tenant: str
+    task: str | None = None
     input: JsonValue
     output: JsonValue = None
     error: str | None = None
