@@ -119,7 +119,7 @@ def _ask(kind: str, item: dict[str, Any], document: str | None = None) -> Job:
 
 
 def _run(client: Client, run: str, mix: Sequence[Job], rate: float) -> Result:
-    """All jobs of the mix, `rate` of them a second: what is measured is how long a job takes, not how many it can be."""
+    """All jobs of the mix, `rate` of them a second: it is latency that is measured, not throughput."""
     handles = []
     for job in mix:
         handles.append(client.submit(f"{run}_document" if job.kind == "document" else run, job.input))
