@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from db.answers import printable
 from mirepoix.errors import NotFound
 from mirepoix.ledger.tables import Delivery, now
+from mirepoix.printable import printable
 from mirepoix.states import DeliveryState
 
 
