@@ -16,7 +16,7 @@ from threading import Lock, Thread
 from sqlalchemy import Connection
 from starlette.requests import Request
 
-from db.spans import ModelSum, sum_span
+from db.model_sums import ModelSum, sum_span
 from mirepoix.errors import LedgerError
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.tables import now
