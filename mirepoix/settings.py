@@ -24,7 +24,8 @@ class Settings:
 
     `lease` is for how many seconds a worker process may show no sign of life before its steps are taken back. The other
     clocks of repair go with it: a longer lease is calmer, a shorter one repairs sooner. `grace`
-    is how many seconds a worker that is told to stop lets its calls in flight go on.
+    is how many seconds a worker that is told to stop lets its calls in flight go on. `forget_after` is how many seconds
+    after a job's end what its pipeline does not store is redacted or dropped.
     """
 
     home: Path
@@ -36,6 +37,7 @@ class Settings:
     emulator_url: str | None = None
     lease: float = 15.0
     grace: float = 20.0
+    forget_after: float = 300.0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -53,6 +55,7 @@ class Settings:
             emulator_url=environ.get("MIREPOIX_EMULATOR_URL") or None,
             lease=_seconds("MIREPOIX_LEASE", environ, 15.0, least=1),
             grace=_seconds("MIREPOIX_GRACE", environ, 20.0, least=0),
+            forget_after=_seconds("MIREPOIX_FORGET_AFTER", environ, 300.0, least=0),
         )
 
     def environ(self) -> dict[str, str]:
@@ -65,6 +68,7 @@ class Settings:
             "MIREPOIX_REDIS_URL": self.redis_url,
             "MIREPOIX_LEASE": f"{self.lease:g}",
             "MIREPOIX_GRACE": f"{self.grace:g}",
+            "MIREPOIX_FORGET_AFTER": f"{self.forget_after:g}",
         }
         return variables | ({"MIREPOIX_EMULATOR_URL": self.emulator_url} if self.emulator_url else {})
 

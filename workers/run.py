@@ -22,6 +22,7 @@ from pipelines.check import check_config
 from tasks.house import House
 from tasks.providers import check_provider
 from workers.app import create_app
+from workers.filing import Filing
 from workers.lease import Lease
 from workers.reconciler import Reconciler
 from workers.watch import Watch
@@ -46,6 +47,7 @@ def run_worker(settings: Settings, config: Config, name: str) -> None:
         stack.enter_context(_closing_flights(house))
         if name == ORCHESTRATE:
             stack.enter_context(Reconciler(house))
+            stack.enter_context(Filing(house))
         app.worker_main(
             [
                 "worker",
