@@ -29,6 +29,12 @@ def drop_unused(connection: Connection, hashes: Collection[str]) -> int:
     return dropped
 
 
+def find_unused(connection: Connection, hashes: Collection[str]) -> list[str]:
+    """Those of `hashes` that nothing refers to at this moment."""
+    query = select(Content.hash).where(Content.hash.in_(hashes), not_(_is_used()))
+    return list(connection.scalars(query))
+
+
 def old_contents(connection: Connection, before: datetime, after: str, limit: int) -> list[str]:
     """The next hashes behind `after`, of texts stored before that moment."""
     query = select(Content.hash).where(Content.hash > after, Content.created_at < before)

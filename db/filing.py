@@ -24,15 +24,6 @@ LONGEST_CALL = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Unfiled:
-    """A job that has ended, and nothing has become of its texts so far."""
-
-    id: str
-    input_hash: str
-    output_hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Rewriting:
     """How texts are changed: values, lines (errors, reasons) and the features of decisions.
 
@@ -44,13 +35,13 @@ class Rewriting:
     features: Callable[[dict[str, Any], frozenset[str]], dict[str, Any]]
 
 
-def take_unfiled(connection: Connection, kept: Store, before: datetime, limit: int) -> list[Unfiled]:
-    """Jobs that ended before that moment, the longest ago first; others that file at the same time get others.
+def take_unfiled(connection: Connection, kept: Store, before: datetime, limit: int) -> list[str]:
+    """Jobs that ended before that moment and are not filed, the longest ago first; who asks meanwhile gets others.
 
     Where texts are to go, those that a request in flight may still add to are left for later.
     """
     query = (
-        select(Job.id, Job.input_hash, Job.output_hash)
+        select(Job.id)
         .where(Job.store == bindparam(None, kept.value, literal_execute=True))
         .where(Job.filed_at.is_(None), Job.finished_at.is_not(None), Job.finished_at <= before)
         .order_by(Job.finished_at)
@@ -59,12 +50,12 @@ def take_unfiled(connection: Connection, kept: Store, before: datetime, limit: i
     if kept is not Store.FULL:
         in_flight = select(Attempt.id).where(Attempt.job_id == Job.id, Attempt.finished_at.is_(None))
         query = query.where(~in_flight.exists() | (Job.finished_at < now() - LONGEST_CALL))
-    rows = connection.execute(query.with_for_update(skip_locked=True)).all()
-    return [Unfiled(row.id, row.input_hash, row.output_hash) for row in rows]
+    return list(connection.scalars(query.with_for_update(skip_locked=True)))
 
 
-def file_words(connection: Connection, jobs: Sequence[Unfiled]) -> None:
-    """Let the words of these jobs' inputs and outputs be found."""
+def file_words(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Let the words of these jobs' inputs and outputs, as they now stand, be found."""
+    jobs = connection.execute(select(Job.id, Job.input_hash, Job.output_hash).where(Job.id.in_(job_ids))).all()
     values = load(connection, [hash_ for job in jobs for hash_ in (job.input_hash, job.output_hash)])
     words: Any = bindparam("text")
     if connection.dialect.name == "postgresql":
@@ -74,10 +65,9 @@ def file_words(connection: Connection, jobs: Sequence[Unfiled]) -> None:
     connection.execute(insert(JobText).values(job_id=bindparam("job"), words=words), rows)
 
 
-def mark_filed(connection: Connection, jobs: Sequence[Unfiled]) -> None:
+def mark_filed(connection: Connection, job_ids: Sequence[str]) -> None:
     """Write down that nothing more is to be done with their texts."""
-    ids = [job.id for job in jobs]
-    connection.execute(update(Job).where(Job.id.in_(ids)).values(filed_at=now()))
+    connection.execute(update(Job).where(Job.id.in_(job_ids)).values(filed_at=now()))
 
 
 def rewrite_job(connection: Connection, job_id: str, rewriting: Rewriting) -> set[str]:

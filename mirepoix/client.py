@@ -26,6 +26,7 @@ from mirepoix.ledger.accept import Accepted, Options, Submission, accept_jobs
 from mirepoix.ledger.contents import encode
 from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
+from mirepoix.ledger.export import export_traces
 from mirepoix.ledger.read import read_jobs, read_states, read_trace
 from mirepoix.ledger.search import Search, SearchFields, find_jobs
 from mirepoix.pieces import Listening, Piece, decode
@@ -34,7 +35,7 @@ from mirepoix.settings import Settings
 from mirepoix.spec import Pipeline
 from mirepoix.states import JobState, Lane
 from mirepoix.strict import unknown
-from mirepoix.views import JobView, TraceView
+from mirepoix.views import ExportedTrace, JobView, TraceView
 from mirepoix.wake import Ear
 
 MAX_INPUT_BYTES = 4_000_000
@@ -111,6 +112,13 @@ class Client:
         """
         with self.database.read() as connection:
             return read_jobs(connection, find_jobs(connection, Search(**fields)))
+
+    def export(self, **fields: Unpack[SearchFields]) -> Iterator[ExportedTrace]:
+        """The traces of all jobs that fit, the oldest first, with prompts and answers; `limit` bounds nothing here.
+
+        Lazy: some jobs at a time are in memory, however many there are.
+        """
+        yield from export_traces(self.database, Search(**fields))
 
     def as_ended(self, handles: Sequence[Handle], timeout: float | None = None) -> Iterator[JobView]:
         """Yield each job when it has ended, whatever its end; raises ResultTimeout after `timeout` seconds."""

@@ -154,3 +154,9 @@ class TraceView(_View):
     store: Store = Store.FULL
     forgotten: bool = False
     events: tuple[Event, ...] = ()
+
+
+class ExportedTrace(TraceView):
+    """A trace and the texts that it names by their hash: prompts and answers, as far as they are stored."""
+
+    contents: dict[str, JsonValue]

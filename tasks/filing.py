@@ -39,16 +39,16 @@ def _file(database: Database, kept: Store, patience: timedelta, rewriting: Rewri
         if not take_unfiled(connection, kept, before, 1):
             return 0
     with database.write() as connection:
-        jobs = take_unfiled(connection, kept, before, BATCH)
+        job_ids = take_unfiled(connection, kept, before, BATCH)
         unused: set[str] = set()
         if rewriting is not None:
-            for job in jobs:
-                unused |= rewrite_job(connection, job.id, rewriting)
-        mark_filed(connection, jobs)
-        if kept is not Store.NONE and jobs:
-            file_words(connection, jobs)
+            for job_id in job_ids:
+                unused |= rewrite_job(connection, job_id, rewriting)
+        mark_filed(connection, job_ids)
+        if kept is not Store.NONE and job_ids:
+            file_words(connection, job_ids)
         drop_unused(connection, unused)
-    return len(jobs)
+    return len(job_ids)
 
 
 def _rewriting(kept: Store, kinds: Collection[Sensitive]) -> Rewriting | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
-from sqlalchemy import Connection, Select, cast, column, func, literal, select, table
+from sqlalchemy import Connection, Select, bindparam, cast, column, false, func, literal, select, table
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from mirepoix.ledger.tables import Attempt, Job, JobText
@@ -54,20 +54,24 @@ class Search:
 
 def find_jobs(connection: Connection, search: Search) -> list[str]:
     """The ids of those that fit, the newest first."""
-    terms = None if search.text is None else terms_of(search.text)
-    if terms == []:
-        return []
-    query = select_jobs(search).order_by(Job.created_at.desc(), Job.id.desc()).limit(search.limit)
-    if terms is not None:
-        query = query.where(Job.id.in_(_with_words(connection, terms)))
-    return list(connection.scalars(query))
+    query = matching(connection, search).order_by(Job.created_at.desc(), Job.id.desc())
+    return list(connection.scalars(query.limit(search.limit)))
 
 
-def select_jobs(search: Search) -> Select[str]:
-    """The ids of jobs that fit, but for their words, in no order."""
+def matching(connection: Connection, search: Search) -> Select[str]:
+    """The ids of jobs that fit, in no order, however many; a `text` without a word in it fits none."""
+    query = _with_fields(search)
+    if search.text is None:
+        return query
+    terms = terms_of(search.text)
+    return query.where(Job.id.in_(_with_words(connection, terms)) if terms else false())
+
+
+def _with_fields(search: Search) -> Select[str]:
     query = select(Job.id)
-    wanted = ((Job.state, search.state), (Job.pipeline, search.pipeline), (Job.tenant, search.tenant))
-    for field, value in wanted:
+    if search.state is not None:  # as a literal, since the indexes of some states are partial
+        query = query.where(Job.state == bindparam(None, search.state.value, literal_execute=True))
+    for field, value in ((Job.pipeline, search.pipeline), (Job.tenant, search.tenant)):
         if value is not None:
             query = query.where(field == value)
     if search.since is not None:
