@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 
-from sqlalchemy import Connection, Select, bindparam, cast, column, false, func, literal, select, table
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, cast, column, false, func, literal, select, table
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from mirepoix.ledger.tables import Attempt, Job, JobText
@@ -17,6 +17,8 @@ from mirepoix.states import JobState
 JOB_WORDS = table("job_words", column("rowid"), column("words"))
 """SQLite's full-text index of `job_texts`."""
 DEFAULT_LIMIT = 50
+SELDOM = 1000
+"""So few attempts of a model, and its jobs are found by them rather than among all."""
 
 
 class SearchFields(TypedDict, total=False):
@@ -53,18 +55,24 @@ class Search:
 
 
 def find_jobs(connection: Connection, search: Search) -> list[str]:
-    """The ids of those that fit, the newest first."""
-    query = matching(connection, search).order_by(Job.created_at.desc(), Job.id.desc())
-    return list(connection.scalars(query.limit(search.limit)))
+    """The ids of those that fit, the newest first; with `text` those that ended last first, as the index has them."""
+    query = matching(connection, search).limit(search.limit)
+    if search.text is None:
+        query = query.order_by(Job.created_at.desc(), Job.id.desc())
+    elif connection.dialect.name == "sqlite" and terms_of(search.text):
+        query = query.order_by(JOB_WORDS.c.rowid.desc())  # in which order the index is read, so that it stops early
+    else:
+        query = query.order_by(JobText.id.desc())
+    return list(connection.scalars(query))
 
 
 def matching(connection: Connection, search: Search) -> Select[str]:
     """The ids of jobs that fit, in no order, however many; a `text` without a word in it fits none."""
-    query = _with_fields(search)
+    query = _asking(connection, _with_fields(search), search)
     if search.text is None:
         return query
-    terms = terms_of(search.text)
-    return query.where(Job.id.in_(_with_words(connection, terms)) if terms else false())
+    query, terms = query.join(JobText, JobText.job_id == Job.id), terms_of(search.text)
+    return query.where(*_words_stand(connection, terms)) if terms else query.where(false())
 
 
 def _with_fields(search: Search) -> Select[str]:
@@ -78,19 +86,25 @@ def _with_fields(search: Search) -> Select[str]:
         query = query.where(Job.created_at >= search.since)
     if search.until is not None:
         query = query.where(Job.created_at < search.until)
-    for asked, name in ((Attempt.model, search.model), (Attempt.provider, search.provider)):
-        if name is not None:
-            query = query.where(select(Attempt.id).where(Attempt.job_id == Job.id, asked == name).exists())
     return query
 
 
-def _with_words(connection: Connection, terms: Iterable[str]) -> Select[Any]:
-    """The ids of jobs with all these words or rows of words: terms of letters, digits and spaces only."""
+def _asking(connection: Connection, query: Select[str], search: Search) -> Select[str]:
+    """Those that asked the model and the provider. The jobs of a model that was seldom asked are looked up by it."""
+    if search.model is not None:
+        asked = select(Attempt.job_id).where(Attempt.model == search.model)
+        some = asked.limit(SELDOM).subquery()
+        seldom = connection.execute(select(func.count()).select_from(some)).scalar_one() < SELDOM
+        query = query.where(Job.id.in_(asked) if seldom else asked.where(Attempt.job_id == Job.id).exists())
+    if search.provider is not None:
+        asked = select(Attempt.job_id).where(Attempt.job_id == Job.id, Attempt.provider == search.provider)
+        query = query.where(asked.exists())
+    return query
+
+
+def _words_stand(connection: Connection, terms: Iterable[str]) -> list[ColumnElement[bool]]:
+    """That a row of `job_texts` has all these words or rows of words: terms of letters, digits and spaces only."""
     if connection.dialect.name == "sqlite":
         match = " AND ".join(f'"{term}"' for term in terms)
-        found = select(JOB_WORDS.c.rowid).where(JOB_WORDS.c.words.op("MATCH")(literal(match)))
-        return select(JobText.job_id).where(JobText.id.in_(found))
-    wanted = select(JobText.job_id)
-    for term in terms:
-        wanted = wanted.where(JobText.words.op("@@")(cast(func.phraseto_tsquery("simple", term), TSQUERY)))
-    return wanted
+        return [JobText.id == JOB_WORDS.c.rowid, JOB_WORDS.c.words.op("MATCH")(literal(match))]
+    return [JobText.words.op("@@")(cast(func.phraseto_tsquery("simple", term), TSQUERY)) for term in terms]

@@ -127,10 +127,15 @@ class Job(Base):
         ),
         Index(
             "ix_jobs_failed",
-            "state",
             "created_at",
-            sqlite_where=text("state IN ('failed', 'cancelled')"),
-            postgresql_where=text("state IN ('failed', 'cancelled')"),
+            sqlite_where=text("state = 'failed'"),
+            postgresql_where=text("state = 'failed'"),
+        ),
+        Index(
+            "ix_jobs_cancelled",
+            "created_at",
+            sqlite_where=text("state = 'cancelled'"),
+            postgresql_where=text("state = 'cancelled'"),
         ),
         Index(
             "ix_jobs_turn",
@@ -277,6 +282,7 @@ class Attempt(Base):
         Unique("job_id", "path", "epoch", "number"),
         Index("ix_attempts_started", "started_at"),
         Index("ix_attempts_prompt", "prompt_hash"),
+        Index("ix_attempts_model", "model", "job_id"),
         Index(
             "ix_attempts_answer",
             "answer_hash",

@@ -55,10 +55,10 @@ def run(world: World, client: Client, pipeline: str, text: str) -> str:
 
 def test_jobs_are_found_from_the_command_line(kept: World, client: Client) -> None:
     found, other = run(kept, client, "open", "The Ångström unit"), run(kept, client, "open", "Another matter")
-    command = ["jobs", "--json", "--since", "1h", "--pipeline", "open", "--model", "house", "--provider", "local"]
+    command = ["jobs", "--json", "--since", "1h", "--until", "2999-01-01", "--state", "succeeded"]
+    command += ["--pipeline", "open", "--model", "house", "--provider", "local", "--tenant", "default"]
     assert [line["job"] for line in kept.lines(*command, "--text", "angstrom")] == [found]
-    assert {line["job"] for line in kept.lines(*command, "--state", "succeeded")} == {found, other}
-    assert kept.lines(*command, "--until", "1h") == []
+    assert [view.job for view in client.jobs(model="house", state=JobState.SUCCEEDED)] == [other, found]
     assert "is no time" in kept.run("jobs", "--since", "yesterday", check=2).stderr
 
 
@@ -120,7 +120,6 @@ def test_traces_are_exported_and_old_ones_pruned(kept: World, client: Client) ->
     assert json.loads(rows[-1]["trace"])["contents"] == trace["contents"]
 
     everyone = len(client.jobs())
-    assert kept.lines("prune", "--older-than", "1h", "--json")[0]["jobs"] == 0
     (counted,) = kept.lines("prune", "--older-than", "0s", "--dry-run", "--json")
     assert (counted["jobs"], counted["dry_run"], len(client.jobs())) == (everyone, True, everyone)
     (pruned,) = kept.lines("prune", "--older-than", "0s", "--state", "succeeded", "--json")

@@ -116,10 +116,17 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_jobs_failed",
-            ["state", "created_at"],
+            ["created_at"],
             unique=False,
-            sqlite_where=sa.text("state IN ('failed', 'cancelled')"),
-            postgresql_where=sa.text("state IN ('failed', 'cancelled')"),
+            sqlite_where=sa.text("state = 'failed'"),
+            postgresql_where=sa.text("state = 'failed'"),
+        )
+        batch_op.create_index(
+            "ix_jobs_cancelled",
+            ["created_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'cancelled'"),
+            postgresql_where=sa.text("state = 'cancelled'"),
         )
         batch_op.create_index(
             "ix_jobs_turn",
@@ -182,6 +189,7 @@ def upgrade() -> None:
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.create_index("ix_attempts_started", ["started_at"], unique=False)
         batch_op.create_index("ix_attempts_prompt", ["prompt_hash"], unique=False)
+        batch_op.create_index("ix_attempts_model", ["model", "job_id"], unique=False)
         batch_op.create_index(
             "ix_attempts_answer",
             ["answer_hash"],
