@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from cli import context, screen
+from cli import context, found, screen
 from cli.costs import budget_fields
 from cli.screen import Json
+from cli.times import parse_moment
 from db.budgets import job_account
 from db.overdue import stuck_job_ids
 from mirepoix.ledger.read import read_jobs
-from mirepoix.states import JobState
 from mirepoix.views import usd_text
 
 STUCK_AFTER_LEASES = 2
@@ -28,8 +28,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def jobs(
-    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
-    pipeline: Annotated[str | None, typer.Option(help="Only jobs of this pipeline.")] = None,
+    state: found.State = None,
+    pipeline: found.Pipeline = None,
+    tenant: found.Tenant = None,
+    model: found.Model = None,
+    provider: found.Provider = None,
+    since: found.Since = None,
+    until: found.Until = None,
+    text: found.Words = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at the most.")] = 20,
     stuck: Annotated[bool, typer.Option("--stuck", help="Only jobs that wait for longer than they should.")] = False,
     json: Json = False,
@@ -41,7 +47,17 @@ def jobs(
             with client.database.read() as connection:
                 views = read_jobs(connection, stuck_job_ids(connection, patience, limit))
         else:
-            views = client.jobs(state=state, pipeline=pipeline, limit=limit)
+            views = client.jobs(
+                state=state,
+                pipeline=pipeline,
+                tenant=tenant,
+                model=model,
+                provider=provider,
+                since=parse_moment(since),
+                until=parse_moment(until),
+                text=text,
+                limit=limit,
+            )
     if json:
         for view in views:
             screen.print_json(view)
@@ -82,13 +98,13 @@ def show(job: JobId, json: Json = False) -> None:
 
 
 def trace(job: JobId, json: Json = False) -> None:
-    """Show everything recorded of one job: steps, decisions and why, attempts, tokens, cost, latency."""
+    """Show everything recorded of one job: steps, waits, decisions and why, attempts, tokens, cost, latency."""
     with context.client() as client:
-        found = client.get(job).trace()
+        whole = client.get(job).trace()
     if json:
-        screen.print_json(found)
+        screen.print_json(whole)
     else:
-        screen.print_trace(found)
+        screen.print_trace(whole)
 
 
 def drive(job: JobId, json: Json = False) -> None:

@@ -18,11 +18,13 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from mirepoix.views import AttemptView, JobView, StepView, TraceView, usd_text
+from mirepoix.views import AttemptView, Event, JobView, StepView, TraceView, usd_text
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, one object a line.")]
 
 SHORT = 200
+WORTH_TELLING = 0.1
+"""Seconds; a wait that is shorter is how long a message takes."""
 STATE_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -36,14 +38,19 @@ err = Console(stderr=True, soft_wrap=True)
 
 def print_json(value: BaseModel | dict[str, Any]) -> None:
     """One object on one line."""
+    sys.stdout.write(json_line(value, sys.stdout.encoding))
+    sys.stdout.flush()
+
+
+def json_line(value: BaseModel | dict[str, Any], encoding: str = "utf-8") -> str:
+    """One object and the line's end, as text that `encoding` can hold."""
     data = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     line = json.dumps(data, ensure_ascii=False, default=str)
     try:
-        line.encode(sys.stdout.encoding)
+        line.encode(encoding)
     except UnicodeEncodeError:  # lone surrogates, or a terminal that knows no Unicode
         line = json.dumps(data, default=str)
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    return line + "\n"
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None) -> None:
@@ -79,14 +86,19 @@ def print_trace(trace: TraceView) -> None:
         trace.state, style=STATE_STYLES.get(trace.state, "")
     )
     heading.append(f"  {usd_text(trace.cost_usd)} USD, {trace.latency_s:.2f} s")
+    if trace.queued_s >= WORTH_TELLING:
+        heading.append(f" ({trace.queued_s:.2f} s of them before it was started)", style="dim")
     tree = Tree(heading)
-    tree.add(Text(f"input: {shown(trace.input)}", style="dim"))
+    _add_events(tree, trace.events)
+    tree.add(Text(f"input: {_kept(trace, trace.input)}", style="dim"))
     branches: dict[str | None, Tree] = {None: tree}
     for step in trace.steps:
         branch = branches[step.parent].add(_step_line(step))
         branches[step.path] = branch
         _add_details(branch, step)
-    tree.add(Text(f"output: {shown(trace.output)}" if trace.error is None else f"error: {harmless(trace.error)}"))
+    tree.add(
+        Text(f"output: {_kept(trace, trace.output)}" if trace.error is None else f"error: {harmless(trace.error)}")
+    )
     out.print(tree)
 
 
@@ -109,12 +121,28 @@ def usd(view: JobView) -> str:
     return f"{usd_text(view.cost_usd)} USD"
 
 
+def _kept(trace: TraceView, value: JsonValue) -> str:
+    return "not stored" if trace.forgotten else shown(value)
+
+
 def _step_line(step: StepView) -> Text:
     line = Text(f"{step.path} ", style="bold").append(f"{step.kind} ", style="magenta")
-    return line.append(step.state, style=STATE_STYLES.get(step.state, ""))
+    line.append(step.state, style=STATE_STYLES.get(step.state, ""))
+    if step.queued_s >= WORTH_TELLING:
+        line.append(f"  waited {step.queued_s:.2f} s in its queue", style="dim")
+    if step.crashes:
+        line.append(f"  {step.crashes} processes died with it", style="red")
+    return line
+
+
+def _add_events(branch: Tree, events: Sequence[Event]) -> None:
+    for event in events:
+        told = f"{event.kind} {event.detail}".rstrip()
+        branch.add(Text(f"{event.at:%H:%M:%S} {harmless(told)}", style="yellow"))
 
 
 def _add_details(branch: Tree, step: StepView) -> None:
+    _add_events(branch, step.events)
     for decision in step.decisions:
         reason = harmless(f"{decision.choice}: {decision.reason}")
         branch.add(Text(f"{reason} (confidence {decision.confidence:.2f})", style="cyan"))
@@ -127,6 +155,10 @@ def _add_details(branch: Tree, step: StepView) -> None:
 
 def _attempt_text(attempt: AttemptView) -> str:
     parts = [attempt.outcome if attempt.status is None else f"{attempt.outcome} {attempt.status}"]
+    if attempt.because != "first":
+        parts.insert(0, attempt.because)
+    if attempt.limit_wait_s is not None:
+        parts.append(f"waited {attempt.limit_wait_s:.2f} s for leave ({attempt.limit_reason})")
     if attempt.cached:
         parts.append(f"cached from {attempt.cached_from or 'a job that is gone'}")
     if attempt.form is not None:

@@ -75,12 +75,16 @@ class _Wave:
 
 def answer_step(connection: Connection, claim: Claim, output: JsonValue) -> Progress:
     """Record `output` as the step's answer, unless a newer claim has taken the step over."""
+    if not holds(connection, claim):
+        return Progress(won=False)
     (hash_,) = store(connection, [output])
     return _end(connection, claim, {"state": StepState.SUCCEEDED, "output_hash": hash_})
 
 
 def fail_step(connection: Connection, claim: Claim, kind: ErrorKind, message: str) -> Progress:
     """Record that the step failed for good, and why."""
+    if not holds(connection, claim):
+        return Progress(won=False)
     return _end(connection, claim, {"state": StepState.FAILED, "error_kind": kind, "error": printable(message)})
 
 
@@ -158,8 +162,6 @@ def holds(connection: Connection, claim: Claim) -> bool:
 
 
 def _end(connection: Connection, claim: Claim, values: dict[str, Any]) -> Progress:
-    if not holds(connection, claim):
-        return Progress(won=False)
     wave = _Wave(connection, claim.job)
     _finish(wave, claim.path, values, driven=claim.driven)
     return wave.progress()
@@ -227,7 +229,9 @@ def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
         return 0
     decides = step.kind != "chain" and not (step.kind in ("route", "if") and step.state == StepState.RUNNING)
     if step.missing == 0 and decides:
-        wave.connection.execute(update(Step).where(Step.job_id == wave.job_id, Step.path == path).values(due_at=now()))
+        moment = now()
+        ready = update(Step).where(Step.job_id == wave.job_id, Step.path == path)
+        wave.connection.execute(ready.values(due_at=moment, ready_at=moment))
         if step.driven:
             wave.to_drive.append(ready_step(wave.job_id, path, step))
     return int(step.missing)

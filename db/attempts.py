@@ -42,6 +42,7 @@ class Outcome:
     """How a request ended. `latency` is seconds; `usage` and `cost` are None when no answer with them came back.
 
     `logprob` is the mean log-probability of the answer's tokens, where the provider tells it.
+    `limit_wait` is for how many seconds it waited for leave to be sent, and `limit_reason` why.
     An answer with an error is not kept, unless it is its schema that the answer breaks. `form` is as what JSON
     stood in it.
     """
@@ -57,6 +58,8 @@ class Outcome:
     usage: Usage | None = None
     cost: Decimal | None = None
     logprob: float | None = None
+    limit_wait: float | None = None
+    limit_reason: str | None = None
 
 
 def open_attempt(connection: Connection, claim: Claim, asked: Asked) -> int:
@@ -110,6 +113,8 @@ def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> 
             estimated=usage.estimated if usage else False,
             cost=outcome.cost,
             latency=outcome.latency,
+            limit_wait=outcome.limit_wait,
+            limit_reason=outcome.limit_reason,
             finished_at=moment,
         )
     )

@@ -50,6 +50,8 @@ def earlier_answers(
     rows = connection.execute(query if path is None else query.where(Attempt.path == path)).all()
     answers = load(connection, [row.answer_hash for row in rows])
     for row in rows:
+        if row.answer_hash not in answers:  # not stored any more
+            continue
         yield Earlier(row.id, answers[row.answer_hash], row.finish_reason, row)
 
 

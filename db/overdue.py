@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from db.answers import AnyRow, ready_step
+from db.events import START, record_events
 from mirepoix.ledger.tables import Job, Step, now
 from mirepoix.planned import ReadyStep
-from mirepoix.states import JobState, Lane
+from mirepoix.states import EventKind, JobState, Lane
 
 LONGEST_WAIT = timedelta(minutes=10)
 
@@ -40,6 +41,7 @@ def take_overdue_jobs(connection: Connection, lane: Lane, patience: timedelta, l
     for job in jobs:
         later = _next_look(patience, job.drives)
         connection.execute(update(Job).where(Job.id == job.id).values(due_at=later, drives=job.drives + 1))
+    record_events(connection, [(job.id, START) for job in jobs], EventKind.DRIVEN, "by the reconciler")
     return [job.id for job in jobs]
 
 
@@ -59,6 +61,7 @@ def take_overdue_steps(
     query = select(Step.job_id, Step.path, Step.kind, Step.lane, Step.provider, Step.model, Step.drives)
     query = query.where(*_waiting(provider, lane, patience)).order_by(Step.due_at).limit(limit)
     rows: Sequence[AnyRow] = connection.execute(query.with_for_update(skip_locked=True)).all()
+    record_events(connection, [(row.job_id, row.path) for row in rows], EventKind.DRIVEN, "by the reconciler")
     return [_send_again(connection, row, patience) for row in rows]
 
 

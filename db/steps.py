@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 from sqlalchemy import insert as insert_into
 
+from db.elapsed import Elapsed
+from db.events import record_events
 from db.locks import LockedJob, lock_job
 from mirepoix.errors import NotFound
-from mirepoix.ledger.tables import Job, PipelineVersion, Step, now
+from mirepoix.ledger.tables import Job, PipelineVersion, Step, Utc, now
 from mirepoix.planned import PlannedStep
 from mirepoix.spec import Pipeline, parse
-from mirepoix.states import JobState, Lane, StepState
+from mirepoix.states import EventKind, JobState, Lane, StepState
 
 OPEN = (StepState.PENDING, StepState.RUNNING)
 
@@ -81,6 +83,7 @@ def add_steps(
             "drives": 0,
             "crashes": 0,
             "due_at": due if step.missing == 0 else None,
+            "ready_at": due if step.missing == 0 else None,
             "epoch": 0,
             "model": step.model,
             "provider": providers[step.model] if step.model is not None else None,
@@ -107,6 +110,7 @@ def claim_step(connection: Connection, job_id: str, path: str, holder: str) -> C
             epoch=Step.epoch + 1,
             holder=holder,
             due_at=None,
+            queued=Step.queued + func.coalesce(Elapsed(Step.ready_at, bindparam(None, now(), Utc)), 0.0),
             drives=0,
             started_at=func.coalesce(Step.started_at, now()),
         )
@@ -129,9 +133,13 @@ def release_step(connection: Connection, claim: Claim, *, wait: timedelta = time
     return _hand_back(connection, claim, {"due_at": now() + wait})
 
 
-def move_step(connection: Connection, claim: Claim, *, model: str, provider: str) -> bool:
-    """Hand a claimed step back undone, to another `model`; False when the claim has lapsed."""
-    return _hand_back(connection, claim, {"due_at": now(), "model": model, "provider": provider})
+def move_step(connection: Connection, claim: Claim, *, model: str, provider: str, why: str = "") -> bool:
+    """Hand a claimed step back undone, to another `model`, and say `why`; False when the claim has lapsed."""
+    moved = _hand_back(connection, claim, {"due_at": now(), "model": model, "provider": provider})
+    if moved:
+        told = f"{claim.model} -> {model}: {why}"
+        record_events(connection, [(claim.job_id, claim.path)], EventKind.MOVED, told)
+    return moved
 
 
 def read_given_up(connection: Connection, steps: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -150,6 +158,6 @@ def _hand_back(connection: Connection, claim: Claim, values: dict[str, datetime 
         update(Step)
         .where(Step.job_id == claim.job_id, Step.path == claim.path, Step.epoch == claim.epoch)
         .where(Step.state == StepState.RUNNING, Step.holder.is_not(None))
-        .values(holder=None, **values)
+        .values(holder=None, ready_at=now(), **values)
     )
     return released.rowcount == 1

@@ -33,7 +33,7 @@ def wake_step(connection: Connection, wake: Wake) -> ReadyStep | None:
         update(Step)
         .where(Step.job_id == wake.job_id, Step.path == wake.path, Step.epoch == wake.epoch)
         .where(Step.state.in_(OPEN), Step.holder.is_(None), Step.missing > 0)
-        .values(missing=0, due_at=now(), wake_at=None, driven=True)
+        .values(missing=0, due_at=now(), ready_at=now(), wake_at=None, driven=True)
         .returning(Step.kind, Step.lane, Step.provider, Step.model)
     ).one_or_none()
     return None if step is None else ready_step(wake.job_id, wake.path, step)

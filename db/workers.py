@@ -12,9 +12,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from db.answers import AnyRow, ready_step
 from db.attempts import close_lost_attempts
+from db.events import record_events
 from db.steps import OPEN
 from mirepoix.ledger.tables import Step, Worker, now
 from mirepoix.planned import ReadyStep
+from mirepoix.states import EventKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ def _take_back(connection: Connection, worker_id: str, *, crashed: bool) -> list
     rows: Sequence[AnyRow] = connection.execute(
         update(Step)
         .where(Step.holder == worker_id, Step.state.in_(OPEN))
-        .values(holder=None, due_at=now(), driven=True, crashes=Step.crashes + int(crashed))
+        .values(holder=None, due_at=now(), ready_at=now(), driven=True, crashes=Step.crashes + int(crashed))
         .returning(Step.job_id, Step.path, Step.epoch, Step.kind, Step.lane, Step.provider, Step.model, Step.crashes)
     ).all()
+    kind = EventKind.TAKEN_BACK if crashed else EventKind.HANDED_BACK
+    record_events(connection, [(row.job_id, row.path) for row in rows], kind, f"process {worker_id}")
     return [TakenBack(ready_step(row.job_id, row.path, row), row.crashes) for row in rows]

@@ -26,7 +26,9 @@ from mirepoix.ledger.accept import Accepted, Options, Submission, accept_jobs
 from mirepoix.ledger.contents import encode
 from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
-from mirepoix.ledger.read import list_job_ids, read_jobs, read_states, read_trace
+from mirepoix.ledger.export import export_traces
+from mirepoix.ledger.read import read_jobs, read_states, read_trace
+from mirepoix.ledger.search import Search, SearchFields, find_jobs
 from mirepoix.pieces import Listening, Piece, decode
 from mirepoix.publisher import Publisher
 from mirepoix.settings import Settings
@@ -34,7 +36,7 @@ from mirepoix.spans import submitting
 from mirepoix.spec import Pipeline
 from mirepoix.states import JobState, Lane
 from mirepoix.strict import unknown
-from mirepoix.views import JobView, TraceView
+from mirepoix.views import ExportedTrace, JobView, TraceView
 from mirepoix.wake import Ear
 from mirepoix.webhooks import require_callback
 
@@ -112,11 +114,20 @@ class Client:
                 raise NotFound(f"no job {job_id!r} in this ledger. `mirepoix jobs` lists them.")
         return Handle(self, job_id)
 
-    def jobs(self, *, state: JobState | None = None, pipeline: str | None = None, limit: int = 50) -> list[JobView]:
-        """The newest jobs first."""
+    def jobs(self, **fields: Unpack[SearchFields]) -> list[JobView]:
+        """The newest jobs first, of those that fit; the fields are those of `Search`: state, pipeline, tenant, model, …
+
+        `text` finds jobs a moment after their end; one that has not ended has no words yet.
+        """
         with self.database.read() as connection:
-            ids = list_job_ids(connection, state=state, pipeline=pipeline, limit=limit)
-            return read_jobs(connection, ids)
+            return read_jobs(connection, find_jobs(connection, Search(**fields)))
+
+    def export(self, **fields: Unpack[SearchFields]) -> Iterator[ExportedTrace]:
+        """The traces of all jobs that fit, the oldest first, with prompts and answers; `limit` bounds nothing here.
+
+        Lazy: some jobs at a time are in memory, however many there are.
+        """
+        yield from export_traces(self.database, Search(**fields))
 
     def as_ended(self, handles: Sequence[Handle], timeout: float | None = None) -> Iterator[JobView]:
         """Yield each job when it has ended, whatever its end; raises ResultTimeout after `timeout` seconds."""
@@ -318,6 +329,8 @@ def _output(view: JobView) -> JsonValue:
     if view.state is not JobState.SUCCEEDED:
         reason = f": {view.error}" if view.error else ""
         raise JobFailed(f"job {view.job} {view.state}{reason}", job_id=view.job, state=view.state)
+    if view.forgotten:
+        raise NotFound(f"the output of job {view.job} is no longer stored (its pipeline says store: none).")
     return view.output
 
 

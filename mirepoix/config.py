@@ -287,8 +287,14 @@ class Config(Strict):
                 raise Misplaced("a model cannot fall back to itself.", "models", key, "fallbacks", index)
 
     def require_models(self, name: str, spec: Pipeline) -> None:
-        """Raise PipelineError when `spec`, known as `name`, asks a model that is not configured."""
+        """Raise PipelineError when `spec`, known as `name`, asks a model that is not configured.
+
+        Or when a step below its root says what to store, which holds for whole jobs.
+        """
         for place in walk(spec):
+            if place.parent is not None and place.node.store is not None:
+                text = f"pipeline {name!r}, step {place.path!r}: `store` stands at the root of a pipeline only."
+                raise Misplaced(text, "pipelines", name, *location(place), "store")
             if isinstance(place.node, Call) and place.node.model not in self.models:
                 asked = place.node.model
                 text = f"pipeline {name!r}, step {place.path!r}: {unknown(f'model {asked!r}', asked, self.models)}"

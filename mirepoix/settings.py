@@ -24,7 +24,8 @@ class Settings:
 
     `lease` is for how many seconds a worker process may show no sign of life before its steps are taken back. The other
     clocks of repair go with it: a longer lease is calmer, a shorter one repairs sooner. `grace`
-    is how many seconds a worker that is told to stop lets its calls in flight go on.
+    is how many seconds a worker that is told to stop lets its calls in flight go on. `forget_after` is how many seconds
+    after a job's end what its pipeline does not store is redacted or dropped.
 
     Each worker serves its metrics on `metrics_host`, at the first free port from `metrics_port` on; 0: on none.
     `web_url`: where people reach the pages, for links to them.
@@ -40,6 +41,7 @@ class Settings:
     emulator_url: str | None = None
     lease: float = 15.0
     grace: float = 20.0
+    forget_after: float = 300.0
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     web_url: str | None = None
@@ -61,6 +63,7 @@ class Settings:
             emulator_url=environ.get("MIREPOIX_EMULATOR_URL") or None,
             lease=_seconds("MIREPOIX_LEASE", environ, 15.0, least=1),
             grace=_seconds("MIREPOIX_GRACE", environ, 20.0, least=0),
+            forget_after=_seconds("MIREPOIX_FORGET_AFTER", environ, 300.0, least=0),
             metrics_host=environ.get("MIREPOIX_METRICS_HOST") or "127.0.0.1",
             metrics_port=_port("MIREPOIX_METRICS_PORT", environ),
             web_url=_web_url(environ.get("MIREPOIX_WEB_URL")),
@@ -77,6 +80,7 @@ class Settings:
             "MIREPOIX_REDIS_URL": self.redis_url,
             "MIREPOIX_LEASE": f"{self.lease:g}",
             "MIREPOIX_GRACE": f"{self.grace:g}",
+            "MIREPOIX_FORGET_AFTER": f"{self.forget_after:g}",
             "MIREPOIX_METRICS_HOST": self.metrics_host,
             "MIREPOIX_METRICS_PORT": str(self.metrics_port),
         }

@@ -67,6 +67,32 @@ class DeliveryState(StrEnum):
     """Given up: tried too often, or it leads where it must not."""
 
 
+class Store(StrEnum):
+    """What is kept of a job's texts (input, prompts, answers, outputs) once it has ended."""
+
+    FULL = "full"
+    """All of them, and they can be searched."""
+    REDACTED = "redacted"
+    """All but the personal and secret data that is found in them; marks such as `[email]` stand in its place."""
+    NONE = "none"
+    """None: hashes, counts, costs and choices only."""
+
+
+class EventKind(StrEnum):
+    """Something out of the common that happened to a step."""
+
+    DRIVEN = "driven"
+    """It was ready and nobody claimed it for too long, so it was sent again."""
+    TAKEN_BACK = "taken back"
+    """The process that held it died."""
+    MOVED = "moved"
+    """It went on with another model."""
+    POSTPONED = "postponed"
+    """A limit would have held it up for long, so it went back to its queue, unsent."""
+    HANDED_BACK = "handed back"
+    """The process that held it was told to stop."""
+
+
 class ErrorKind(StrEnum):
     """Why a call or a step ended without an answer."""
 

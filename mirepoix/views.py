@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, PlainSerializer
 
-from mirepoix.states import JobState, StepState
+from mirepoix.states import EventKind, JobState, StepState, Store
 
 
 def usd_text(amount: Decimal) -> str:
@@ -27,7 +27,8 @@ class _View(BaseModel):
 class JobView(_View):
     """One job as it stands. `latency_s` runs from submission to its end, or to now; `models` in order of first use.
 
-    `max_cost_usd` is what its calls may cost at the most, None where nothing was said.
+    `max_cost_usd` is what its calls may cost at the most, None where nothing was said. `store` is what is kept of its
+    texts; with `forgotten` none are, so that it has no output any more.
     """
 
     job: str
@@ -46,6 +47,8 @@ class JobView(_View):
     calls: int
     created_at: datetime
     finished_at: datetime | None = None
+    store: Store = Store.FULL
+    forgotten: bool = False
 
 
 class Decision(_View):
@@ -62,6 +65,9 @@ class AttemptView(_View):
 
     `form` says as what the JSON stood in an answer that had to fit a schema; `repaired` is one of them. With `cached`
     nobody was asked: the answer is that of `cached_from`, a job and a path (None when that job is gone).
+    `because` is why it was made: `first`, `retry`, `re-ask` (the answer before did not fit its schema), `fallback`
+    (another model before it gave none), or `claimed again` (the step came back). `limit_wait_s` is how long it waited
+    for leave to be sent, and `limit_reason` why.
     """
 
     outcome: str
@@ -83,6 +89,9 @@ class AttemptView(_View):
     answer_hash: str | None
     logprob: float | None = None
     started_at: datetime
+    because: str = "first"
+    limit_wait_s: float | None = None
+    limit_reason: str | None = None
 
 
 class CallView(_View):
@@ -93,8 +102,20 @@ class CallView(_View):
     attempts: tuple[AttemptView, ...]
 
 
+class Event(_View):
+    """Something out of the common: sent again, taken back, moved to another model, postponed, handed back."""
+
+    kind: EventKind
+    detail: str
+    at: datetime
+
+
 class StepView(_View):
-    """One step. `decision` is the last one, `decisions` all of them in order (a cascade decides after each tier)."""
+    """One step. `decision` is the last one, `decisions` all of them in order (a cascade decides after each tier).
+
+    `queued_s` is how long, over all its claims, it was ready and nobody had claimed it; `crashes` how many processes
+    died with it in their hands.
+    """
 
     path: str
     parent: str | None
@@ -108,10 +129,16 @@ class StepView(_View):
     error: str | None
     started_at: datetime | None
     finished_at: datetime | None
+    queued_s: float = 0.0
+    crashes: int = 0
+    events: tuple[Event, ...] = ()
 
 
 class TraceView(_View):
-    """Everything recorded of one job: steps in the order in which a person reads the pipeline."""
+    """Everything recorded of one job: steps in the order in which a person reads the pipeline.
+
+    `queued_s` is from its submission to its start; `events` are what happened to it before it had steps.
+    """
 
     job: str
     pipeline: str
@@ -127,3 +154,16 @@ class TraceView(_View):
     latency_s: float
     spec: dict[str, Any]
     steps: tuple[StepView, ...]
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    queued_s: float = 0.0
+    store: Store = Store.FULL
+    forgotten: bool = False
+    events: tuple[Event, ...] = ()
+
+
+class ExportedTrace(TraceView):
+    """A trace and the texts that it names by their hash: prompts and answers, as far as they are stored."""
+
+    contents: dict[str, JsonValue]

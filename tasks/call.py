@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from db.answers import Progress, answer_step, fail_step
 from db.attempts import Outcome, close_attempt, discard_attempt
+from db.events import record_events
 from db.steps import move_step, release_step
 from mirepoix.errors import LimitsUnavailable, ProviderError, StepFailed
 from mirepoix.ledger.ending import stop_late_job
@@ -24,7 +25,7 @@ from mirepoix.ledger.tables import now
 from mirepoix.paths import find
 from mirepoix.planned import ReadyStep
 from mirepoix.spec import Call
-from mirepoix.states import ErrorKind
+from mirepoix.states import ErrorKind, EventKind
 from pipelines.canvas import step_signature
 from tasks.flights import Flight, GivenUp, SetDown
 from tasks.follow import follow
@@ -112,6 +113,8 @@ class _Asking:
     intent: Intent
     stage: _Stage = _Stage.UNSENT
     shown: Shown = Shown.ASKING
+    held_up: Reason | None = None
+    limit_wait: float | None = None
 
     def until_answered(self) -> Signature[Any] | None:
         """Ask again until there is an answer or no more hope; returns what takes the task's place."""
@@ -168,7 +171,7 @@ class _Asking:
             tokens, broke = completion.usage.input + completion.usage.output, False
         except ProviderError as error:
             tokens, broke = (0 if error.kind in UNCOUNTED else None), error.kind in BREAKS
-            outcome = failed(error, time.monotonic() - started)
+            outcome = self._with_wait(failed(error, time.monotonic() - started))
             self._tell(outcome, span)
             self._close(outcome)
             self._heed(error)
@@ -180,9 +183,12 @@ class _Asking:
     def _be_admitted(self) -> Admission:
         """Wait for leave to call. Raises GivenUp, and _Postponed when it would take too long."""
         flight, key, tokens = self.flight, self.intent.key, self.intent.tokens
+        self.held_up, self.limit_wait, started = None, None, time.monotonic()
         while True:
             try:
                 answer = self.house.limits.admit(key, tokens)
+                if isinstance(answer, Refusal):
+                    self.held_up = self.held_up or answer.reason
                 if isinstance(answer, Refusal) and not (answer.reason in TROUBLE and self._fallback() is not None):
                     answer = self._wait_for_leave(answer)
             except LimitsUnavailable as error:
@@ -190,6 +196,7 @@ class _Asking:
                 flight.wait(LIMITS_RETRY)
                 continue
             if isinstance(answer, Admission):
+                self.limit_wait = None if self.held_up is None else time.monotonic() - started
                 return answer
             flight.wait(0)
             raise _Postponed(answer)
@@ -250,7 +257,7 @@ class _Asking:
 
     def _record(self, completion: Completion, latency: float, span: CallSpan) -> ProviderError | None:
         fit = self.intent.wanted.read(completion.answer, completion.finish_reason)
-        outcome = answered(self.house, self.intent, completion, fit, latency)
+        outcome = self._with_wait(answered(self.house, self.intent, completion, fit, latency))
         self._tell(outcome, span, completion.model)
         if completion.refused:
             self._close(outcome)
@@ -267,6 +274,9 @@ class _Asking:
         follow(self.house, self.flight.job_id, write_until_taken(self.house, record))
         return None
 
+    def _with_wait(self, outcome: Outcome) -> Outcome:
+        return replace(outcome, limit_wait=self.limit_wait, limit_reason=self.held_up)
+
     def _close(self, outcome: Outcome) -> None:
         write_until_taken(self.house, lambda connection: close_attempt(connection, self.intent.attempt_id, outcome))
         self.stage = _Stage.WRITTEN
@@ -280,16 +290,16 @@ class _Asking:
             raise StepFailed("the job's deadline passed.")
         fallback = self._fallback()
         if fallback is not None:
-            return self._move(fallback)
+            return self._move(fallback, error.kind)
         held_back = "; its fallbacks are external, and must not see the request" if self._line_after() else ""
         reason = f"{intent.model.provider}/{intent.key}: {error}{held_back}"
         progress = write_until_taken(self.house, lambda c: fail_step(c, intent.claim, error.kind, reason))
         follow(self.house, job_id, progress)
         raise StepFailed(reason)
 
-    def _move(self, fallback: str) -> Signature[Any] | None:
+    def _move(self, fallback: str, why: ErrorKind | Reason) -> Signature[Any] | None:
         claim, provider = self.intent.claim, self.house.config.provider_of(fallback)
-        if not write_until_taken(self.house, lambda c: move_step(c, claim, model=fallback, provider=provider)):
+        if not write_until_taken(self.house, lambda c: move_step(c, claim, model=fallback, provider=provider, why=why)):
             return None
         self.house.meters.moved(self.intent.model.provider, self.intent.key)
         moved = ReadyStep(claim.job_id, claim.path, claim.kind, claim.job.lane, provider, fallback)
@@ -300,9 +310,15 @@ class _Asking:
         intent, fallback = self.intent, self._fallback()
         write_until_taken(self.house, lambda connection: discard_attempt(connection, intent.attempt_id))
         if refusal.reason in TROUBLE and fallback is not None:
-            return self._move(fallback)
+            return self._move(fallback, refusal.reason)
         wait = timedelta(seconds=refusal.wait)
-        write_until_taken(self.house, lambda connection: release_step(connection, intent.claim, wait=wait))
+
+        def postpone(connection: Connection) -> None:
+            if release_step(connection, intent.claim, wait=wait):
+                told = f"{intent.key}: {refusal.reason}, {refusal.wait:.1f} s more"
+                record_events(connection, [(intent.claim.job_id, intent.claim.path)], EventKind.POSTPONED, told)
+
+        write_until_taken(self.house, postpone)
         log.info("a call waits", job=intent.claim.job_id, model=intent.key, reason=refusal.reason, wait=refusal.wait)
         return None
 
@@ -316,8 +332,8 @@ class _Asking:
                 close_attempt(connection, intent.attempt_id, aborted)
             elif stage is _Stage.UNSENT:
                 discard_attempt(connection, intent.attempt_id)
-            if why is SetDown.SHUTDOWN:
-                release_step(connection, intent.claim)
+            if why is SetDown.SHUTDOWN and release_step(connection, intent.claim):
+                record_events(connection, [(intent.claim.job_id, intent.claim.path)], EventKind.HANDED_BACK)
 
         if stage is _Stage.SENT:
             self.house.meters.call_ended(intent.model.provider, intent.key, aborted)

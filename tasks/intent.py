@@ -227,5 +227,5 @@ def _keep_in_house(house: House, connection: Connection, intent: Intent) -> _Sto
         reason = kept.decision.reason
         return _Stopped(reason, fail_step(connection, claim, ErrorKind.PRIVACY, reason))
     provider = house.config.provider_of(kept.model)
-    move_step(connection, claim, model=kept.model, provider=provider)
+    move_step(connection, claim, model=kept.model, provider=provider, why=ErrorKind.PRIVACY)
     return ReadyStep(claim.job_id, claim.path, claim.kind, claim.job.lane, provider, kept.model)

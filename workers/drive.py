@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from db.events import START, record_events
 from db.locks import lock_job
 from db.overdue import take_steps_of
 from mirepoix.config import Config
 from mirepoix.settings import Settings
-from mirepoix.states import JobState
+from mirepoix.states import EventKind, JobState
 from tasks.follow import publish_starts, publish_steps
 from workers.app import create_app
 
@@ -17,6 +18,8 @@ def drive_job(settings: Settings, config: Config, job_id: str) -> list[str]:
     with house.database.write() as connection:
         job = lock_job(connection, job_id)
         steps = [] if job.state is not JobState.RUNNING else take_steps_of(connection, job_id)
+        driven = [(job_id, sent.step.path) for sent in steps] or [(job_id, START)] * (job.state is JobState.QUEUED)
+        record_events(connection, driven, EventKind.DRIVEN, "by hand")
     if job.state is JobState.QUEUED:
         publish_starts(house, [job_id], job.lane)
     publish_steps(house, [sent.step for sent in steps])

@@ -29,6 +29,11 @@ class Rounds:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"mirepoix-{name}", daemon=True)
 
+    @property
+    def ended(self) -> bool:
+        """Whether no more is to be begun."""
+        return self._ended.is_set()
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self

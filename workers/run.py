@@ -22,6 +22,7 @@ from pipelines.check import check_config
 from tasks.house import House
 from tasks.providers import check_provider
 from workers.app import create_app
+from workers.filing import Filing
 from workers.lease import Lease
 from workers.messenger import Messenger
 from workers.metrics import serving_metrics
@@ -52,6 +53,7 @@ def run_worker(settings: Settings, config: Config, name: str) -> None:
         if name == ORCHESTRATE:
             stack.enter_context(Reconciler(house))
             stack.enter_context(Messenger(house))
+            stack.enter_context(Filing(house))
         app.worker_main(
             [
                 "worker",

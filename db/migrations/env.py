@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
+from db.migrations import is_modelled
 from mirepoix.ledger.tables import Base, Usd, Utc
 
 
@@ -23,5 +24,6 @@ context.configure(
     transactional_ddl=False,
     render_as_batch=True,
     render_item=plain_types,
+    include_name=is_modelled,
 )
 context.run_migrations()

@@ -18,7 +18,7 @@ from mirepoix.errors import InputError
 from mirepoix.ledger.contents import insert_missing, store
 from mirepoix.ledger.tables import Job, PipelineVersion, now
 from mirepoix.spec import Pipeline, dump, version
-from mirepoix.states import JobState, Lane
+from mirepoix.states import JobState, Lane, Store
 from mirepoix.tags import require_tags
 from mirepoix.webhooks import require_web_address
 
@@ -112,6 +112,7 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
             "version": name,
             "state": JobState.QUEUED,
             "input_hash": hash_,
+            "store": spec.store or Store.FULL,
             "task": job.task,
             "lane": lane,
             "priority": job.priority,

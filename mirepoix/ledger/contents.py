@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, Insert, select
@@ -30,12 +31,12 @@ def store(connection: Connection, values: Sequence[JsonValue]) -> list[str]:
     fresh = {hash_: {"hash": hash_, "body": body, "created_at": now()} for hash_, body in encoded}
     if fresh:
         rows = [fresh[hash_] for hash_ in sorted(fresh)]
-        connection.execute(insert_missing(connection, Content), rows)
+        _insert_and_hold(connection, rows)
     return [hash_ for hash_, _ in encoded]
 
 
 def load(connection: Connection, hashes: Iterable[str | None]) -> dict[str, JsonValue]:
-    """The values under `hashes`; None among them is passed over."""
+    """The values under `hashes`, as far as they are kept; None among them is passed over."""
     wanted = sorted({hash_ for hash_ in hashes if hash_ is not None})
     found: dict[str, JsonValue] = {}
     for start in range(0, len(wanted), 500):
@@ -44,6 +45,22 @@ def load(connection: Connection, hashes: Iterable[str | None]) -> dict[str, Json
         )
         found.update({hash_: json.loads(body) for hash_, body in rows})
     return found
+
+
+def _insert_and_hold(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Insert those of `rows` that are missing, and let nobody delete the others before this transaction has ended.
+
+    On SQLite no other writes meanwhile. Elsewhere one that is there may be on the point of going, since whoever deletes
+    it cannot see yet that we refer to it (`db.disuse`): the lock waits for that, and what has gone is inserted anew.
+    """
+    missing = rows
+    while missing:
+        inserted = connection.execute(insert_missing(connection, Content), missing)
+        if connection.dialect.name == "sqlite" or inserted.rowcount == len(missing):
+            return
+        there = select(Content.hash).where(Content.hash.in_([row["hash"] for row in rows])).order_by(Content.hash)
+        held = set(connection.scalars(there.with_for_update(read=True, key_share=True)))
+        missing = [row for row in rows if row["hash"] not in held]
 
 
 def insert_missing(connection: Connection, table: type[DeclarativeBase]) -> Insert:

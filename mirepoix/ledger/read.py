@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
@@ -14,9 +15,9 @@ from sqlalchemy import Connection, Row, func, select
 from mirepoix.errors import NotFound
 from mirepoix.ledger import tables
 from mirepoix.ledger.contents import load
-from mirepoix.ledger.tables import Attempt, Job, PipelineVersion, Step, now
-from mirepoix.states import ErrorKind, JobState, StepState
-from mirepoix.views import AttemptView, CallView, Decision, JobView, StepView, TraceView
+from mirepoix.ledger.tables import Attempt, Job, PipelineVersion, Step, StepEvent, now
+from mirepoix.states import ErrorKind, EventKind, JobState, StepState, Store
+from mirepoix.views import AttemptView, CallView, Decision, Event, JobView, StepView, TraceView
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -46,59 +47,84 @@ def read_jobs(connection: Connection, ids: Sequence[str]) -> list[JobView]:
     return views
 
 
-def list_job_ids(
-    connection: Connection, *, state: JobState | None = None, pipeline: str | None = None, limit: int = 50
-) -> list[str]:
-    """The newest jobs first."""
-    query = select(Job.id).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
-    if state is not None:
-        query = query.where(Job.state == state)
-    if pipeline is not None:
-        query = query.where(Job.pipeline == pipeline)
-    return list(connection.scalars(query))
-
-
 def read_trace(connection: Connection, job_id: str) -> TraceView:
     """All that is recorded of one job; raises NotFound."""
-    view = read_jobs(connection, [job_id])[0]
-    job = connection.execute(select(Job.input_hash, Job.version, Job.task).where(Job.id == job_id)).one()
-    steps = connection.execute(select(*Step.__table__.c).where(Step.job_id == job_id)).all()
-    texts = load(connection, [job.input_hash, *(step.output_hash for step in steps)])
-    decisions = _decisions(connection, job_id)
-    calls = _calls(connection, job_id, {step.path: step for step in steps})
+    return read_traces(connection, [job_id])[0]
+
+
+def read_traces(connection: Connection, ids: Sequence[str]) -> list[TraceView]:
+    """All that is recorded of some jobs, in that order; raises NotFound."""
+    views = read_jobs(connection, ids)
+    jobs = {job.id: job for job in connection.execute(select(*Job.__table__.c).where(Job.id.in_(ids)))}
+    steps = connection.execute(select(*Step.__table__.c).where(Step.job_id.in_(ids))).all()
+    found = _Found(
+        steps=_by_job(steps),
+        texts=load(connection, [*(job.input_hash for job in jobs.values()), *(step.output_hash for step in steps)]),
+        decisions=_decisions(connection, ids),
+        calls=_calls(connection, ids, {(step.job_id, step.path): step for step in steps}),
+        events=_events(connection, ids),
+        specs=_specs(connection, {view.version for view in views}),
+    )
+    return [_trace(view, jobs[view.job], found) for view in views]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What belongs to some jobs: by job, by job and path, by hash, by version."""
+
+    steps: dict[str, list[Row[Any]]]
+    texts: dict[str, Any]
+    decisions: dict[tuple[str, str], list[Decision]]
+    calls: dict[tuple[str, str], list[CallView]]
+    events: dict[tuple[str, str], list[Event]]
+    specs: dict[str, dict[str, Any]]
+
+
+def _trace(view: JobView, job: Row[Any], found: _Found) -> TraceView:
     return TraceView(
-        job=job_id,
+        job=view.job,
         pipeline=view.pipeline,
         version=view.version,
         state=view.state,
         tenant=view.tenant,
         task=job.task,
-        input=texts[job.input_hash],
+        input=found.texts.get(job.input_hash),
         output=view.output,
         error=view.error,
         tags=view.tags,
         cost_usd=view.cost_usd,
         latency_s=view.latency_s,
-        spec=connection.execute(
-            select(PipelineVersion.spec).where(PipelineVersion.version == job.version)
-        ).scalar_one(),
-        steps=tuple(
-            StepView(
-                path=step.path,
-                parent=step.parent,
-                kind=step.kind,
-                state=StepState(step.state),
-                decision=decisions[step.path][-1] if decisions[step.path] else None,
-                decisions=tuple(decisions[step.path]),
-                calls=tuple(calls[step.path]),
-                output=None if step.output_hash is None else texts[step.output_hash],
-                error_kind=step.error_kind,
-                error=step.error,
-                started_at=step.started_at,
-                finished_at=step.finished_at,
-            )
-            for step in _reading_order(steps)
-        ),
+        spec=found.specs[view.version],
+        steps=tuple(_step_view(step, found) for step in _reading_order(found.steps[view.job])),
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        queued_s=_seconds(job.created_at, job.started_at or job.finished_at),
+        store=view.store,
+        forgotten=view.forgotten,
+        events=tuple(found.events[view.job, "start"]),
+    )
+
+
+def _step_view(step: Row[Any], found: _Found) -> StepView:
+    place = (step.job_id, step.path)
+    decisions = found.decisions[place]
+    return StepView(
+        path=step.path,
+        parent=step.parent,
+        kind=step.kind,
+        state=StepState(step.state),
+        decision=decisions[-1] if decisions else None,
+        decisions=tuple(decisions),
+        calls=tuple(found.calls[place]),
+        output=found.texts.get(step.output_hash),
+        error_kind=step.error_kind,
+        error=step.error,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+        queued_s=round(step.queued, 6),
+        crashes=step.crashes,
+        events=tuple(found.events[place]),
     )
 
 
@@ -159,6 +185,8 @@ def _job_view(job: Row[Any], spent: _Spending, outputs: dict[str, Any]) -> JobVi
         calls=spent.calls,
         created_at=job.created_at,
         finished_at=job.finished_at,
+        store=Store(job.store),
+        forgotten=job.store == Store.NONE and job.filed_at is not None,
     )
 
 
@@ -166,24 +194,53 @@ def _seconds(start: datetime, end: datetime | None) -> float:
     return round(((end or now()) - start).total_seconds(), 6)
 
 
-def _decisions(connection: Connection, job_id: str) -> dict[str, list[Decision]]:
-    found: dict[str, list[Decision]] = defaultdict(list)
-    query = select(*tables.Decision.__table__.c).where(tables.Decision.job_id == job_id).order_by(tables.Decision.epoch)
-    for row in connection.execute(query):
-        view = Decision(choice=row.choice, reason=row.reason, confidence=row.confidence, features=row.features)
-        found[row.path].append(view)
+def _by_job(rows: Iterable[Row[Any]]) -> dict[str, list[Row[Any]]]:
+    found: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        found[row.job_id].append(row)
     return found
 
 
-def _calls(connection: Connection, job_id: str, steps: dict[str, Row[Any]]) -> dict[str, list[CallView]]:
-    query = select(*Attempt.__table__.c, Attempt.cost.label("cost")).where(Attempt.job_id == job_id)
-    query = query.order_by(Attempt.path, Attempt.epoch, Attempt.number)
-    found: dict[str, list[CallView]] = defaultdict(list)
-    attempts_made: Sequence[Any] = connection.execute(query).all()
-    sources = _sources(connection, attempts_made)
-    for (path, provider, model), rows in groupby(attempts_made, lambda row: (row.path, row.provider, row.model)):
-        attempts = tuple(_attempt_view(row, steps[path], sources) for row in rows)
-        found[path].append(CallView(provider=provider, model=model, attempts=attempts))
+def _specs(connection: Connection, versions: set[str]) -> dict[str, dict[str, Any]]:
+    query = select(PipelineVersion.version, PipelineVersion.spec).where(PipelineVersion.version.in_(sorted(versions)))
+    return {row.version: row.spec for row in connection.execute(query)}
+
+
+def _events(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, str], list[Event]]:
+    found: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    query = select(*StepEvent.__table__.c).where(StepEvent.job_id.in_(ids)).order_by(StepEvent.id)
+    for row in connection.execute(query):
+        event = Event(kind=EventKind(row.kind), detail=row.detail, at=row.created_at)
+        found[row.job_id, row.path].append(event)
+    return found
+
+
+def _decisions(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, str], list[Decision]]:
+    found: dict[tuple[str, str], list[Decision]] = defaultdict(list)
+    query = select(*tables.Decision.__table__.c).where(tables.Decision.job_id.in_(ids)).order_by(tables.Decision.epoch)
+    for row in connection.execute(query):
+        view = Decision(choice=row.choice, reason=row.reason, confidence=row.confidence, features=row.features)
+        found[row.job_id, row.path].append(view)
+    return found
+
+
+def _calls(
+    connection: Connection, ids: Sequence[str], steps: dict[tuple[str, str], Row[Any]]
+) -> dict[tuple[str, str], list[CallView]]:
+    query = select(*Attempt.__table__.c, Attempt.cost.label("cost")).where(Attempt.job_id.in_(ids))
+    query = query.order_by(Attempt.job_id, Attempt.path, Attempt.epoch, Attempt.number)
+    found: dict[tuple[str, str], list[CallView]] = defaultdict(list)
+    made: Sequence[Any] = connection.execute(query).all()
+    sources = _sources(connection, made)
+    for place, of_step in groupby(made, lambda row: (row.job_id, row.path)):
+        rows = list(of_step)
+        views = [
+            (row, _attempt_view(row, before, steps[place], sources))
+            for before, row in zip([None, *rows], rows, strict=False)
+        ]
+        for (provider, model), pairs in groupby(views, lambda pair: (pair[0].provider, pair[0].model)):
+            attempts = tuple(view for _, view in pairs)
+            found[place].append(CallView(provider=provider, model=model, attempts=attempts))
     return found
 
 
@@ -194,7 +251,7 @@ def _sources(connection: Connection, attempts: Iterable[Row[Any]]) -> dict[int, 
     return {id_: f"{job_id}/{path}" for id_, job_id, path in connection.execute(query)} if ids else {}
 
 
-def _attempt_view(row: Row[Any], step: Row[Any], sources: dict[int, str]) -> AttemptView:
+def _attempt_view(row: Row[Any], before: Row[Any] | None, step: Row[Any], sources: dict[int, str]) -> AttemptView:
     return AttemptView(
         outcome=_outcome(row, step),
         status=row.status,
@@ -215,7 +272,21 @@ def _attempt_view(row: Row[Any], step: Row[Any], sources: dict[int, str]) -> Att
         answer_hash=row.answer_hash,
         logprob=row.logprob,
         started_at=row.started_at,
+        because=_because(row, before),
+        limit_wait_s=row.limit_wait,
+        limit_reason=row.limit_reason,
     )
+
+
+def _because(row: Row[Any], before: Row[Any] | None) -> str:
+    """Why the attempt was made, `before` being the one before it in the same step."""
+    if before is None:
+        return "first"
+    if before.model != row.model:
+        return "fallback"
+    if before.error_kind == ErrorKind.INVALID_OUTPUT:
+        return "re-ask"
+    return "retry" if before.epoch == row.epoch else "claimed again"
 
 
 def _outcome(row: Row[Any], step: Row[Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Float, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy import UniqueConstraint as Unique
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -71,7 +72,11 @@ AutoId = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Content(Base):
-    """A text that was put in or came out, stored once under the SHA-256 of its JSON form."""
+    """A text that was put in or came out, stored once under the SHA-256 of its JSON form.
+
+    Others refer to it by that hash, not by a foreign key: it goes when its jobs are not to be kept (`Job.store`), and
+    the hash remains.
+    """
 
     __tablename__ = "contents"
 
@@ -97,7 +102,7 @@ class Job(Base):
     which queues it travels, `priority` which of its tenant's jobs change to the fast lane first. `max_cost` bounds what
     its calls may cost; at `deadline_at` it fails. `stream`: its answer is told to who listens while it comes. `tags`
     are the producer's own words on it, texts by name. Its end is told to the address `callback`. `traceparent` is the
-    W3C trace context that it goes on from.
+    W3C trace context that it goes on from. `store` says what is kept of its texts, `filed_at` since when only that is.
     """
 
     __tablename__ = "jobs"
@@ -111,6 +116,28 @@ class Job(Base):
             postgresql_where=text("due_at IS NOT NULL"),
         ),
         Index("ix_jobs_created", "created_at"),
+        Index("ix_jobs_pipeline", "pipeline", "created_at"),
+        Index("ix_jobs_tenant", "tenant", "created_at"),
+        Index("ix_jobs_input", "input_hash"),
+        Index(
+            "ix_jobs_to_file",
+            "store",
+            "finished_at",
+            sqlite_where=text("filed_at IS NULL AND finished_at IS NOT NULL"),
+            postgresql_where=text("filed_at IS NULL AND finished_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_failed",
+            "created_at",
+            sqlite_where=text("state = 'failed'"),
+            postgresql_where=text("state = 'failed'"),
+        ),
+        Index(
+            "ix_jobs_cancelled",
+            "created_at",
+            sqlite_where=text("state = 'cancelled'"),
+            postgresql_where=text("state = 'cancelled'"),
+        ),
         Index(
             "ix_jobs_turn",
             "lane",
@@ -134,8 +161,10 @@ class Job(Base):
     pipeline: Mapped[str] = mapped_column(String(64))
     version: Mapped[str] = mapped_column(ForeignKey("pipelines.version"))
     state: Mapped[str] = mapped_column(String(10))
-    input_hash: Mapped[str] = mapped_column(ForeignKey("contents.hash"))
-    output_hash: Mapped[str | None] = mapped_column(ForeignKey("contents.hash"))
+    input_hash: Mapped[str] = mapped_column(String(64))
+    output_hash: Mapped[str | None] = mapped_column(String(64))
+    store: Mapped[str] = mapped_column(String(8), server_default="full")
+    filed_at: Mapped[datetime | None]
     task: Mapped[str | None] = mapped_column(String(64))
     error_kind: Mapped[str | None] = mapped_column(String(32))
     error: Mapped[str | None] = mapped_column(Text)
@@ -162,7 +191,8 @@ class Step(Base):
     often the reconciler has sent it again since its last claim, `crashes` the processes that died with it in their
     hands. `lane` is its job's. `feeds` are the paths of the steps that wait for this one. `driven`: the canvas no
     longer leads here, so whoever makes it ready publishes it. `epoch` rises with every claim, and when a claimed step
-    puts steps below itself: what comes under an older one never wins.
+    puts steps below itself: what comes under an older one never wins. `ready_at` is since when it was last ready,
+    `queued` for how many seconds, in all, it was ready before it was claimed.
     """
 
     __tablename__ = "steps"
@@ -187,6 +217,12 @@ class Step(Base):
             sqlite_where=text("wake_at IS NOT NULL AND finished_at IS NULL"),
             postgresql_where=text("wake_at IS NOT NULL AND finished_at IS NULL"),
         ),
+        Index(
+            "ix_steps_output",
+            "output_hash",
+            sqlite_where=text("output_hash IS NOT NULL"),
+            postgresql_where=text("output_hash IS NOT NULL"),
+        ),
     )
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
@@ -202,12 +238,14 @@ class Step(Base):
     drives: Mapped[int]
     crashes: Mapped[int]
     due_at: Mapped[datetime | None]
+    ready_at: Mapped[datetime | None]
+    queued: Mapped[float] = mapped_column(server_default="0")
     wake_at: Mapped[datetime | None]
     epoch: Mapped[int]
     holder: Mapped[str | None] = mapped_column(String(26))
     model: Mapped[str | None] = mapped_column(String(64))
     provider: Mapped[str | None] = mapped_column(String(64))
-    output_hash: Mapped[str | None] = mapped_column(ForeignKey("contents.hash"))
+    output_hash: Mapped[str | None] = mapped_column(String(64))
     error_kind: Mapped[str | None] = mapped_column(String(32))
     error: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime | None]
@@ -238,7 +276,8 @@ class Attempt(Base):
     A row without `finished_at` whose step has moved on is a request of unknown outcome. `reserved` is what it was
     expected to cost at the most; it counts against budgets until `cost` is known, or that there is none. `logprob` is
     the mean log-probability of the answer's tokens, where the provider tells it. `form` says as what the JSON stood in
-    an answer that had to fit a schema. `cached_from` is the id of the attempt whose answer was taken instead of asking;
+    an answer that had to fit a schema. `limit_wait` is for how many seconds it waited for leave to be sent, and
+    `limit_reason` why at first. `cached_from` is the id of the attempt whose answer was taken instead of asking;
     that one may be gone.
     """
 
@@ -247,6 +286,13 @@ class Attempt(Base):
         Unique("job_id", "path", "epoch", "number"),
         Index("ix_attempts_started", "started_at"),
         Index("ix_attempts_prompt", "prompt_hash"),
+        Index("ix_attempts_model", "model", "job_id"),
+        Index(
+            "ix_attempts_answer",
+            "answer_hash",
+            sqlite_where=text("answer_hash IS NOT NULL"),
+            postgresql_where=text("answer_hash IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(AutoId, primary_key=True)
@@ -257,8 +303,8 @@ class Attempt(Base):
     provider: Mapped[str] = mapped_column(String(64))
     model: Mapped[str] = mapped_column(String(64))
     wire_name: Mapped[str] = mapped_column(String(200))
-    prompt_hash: Mapped[str] = mapped_column(ForeignKey("contents.hash"))
-    answer_hash: Mapped[str | None] = mapped_column(ForeignKey("contents.hash"))
+    prompt_hash: Mapped[str] = mapped_column(String(64))
+    answer_hash: Mapped[str | None] = mapped_column(String(64))
     status: Mapped[int | None]
     error_kind: Mapped[str | None] = mapped_column(String(32))
     error: Mapped[str | None] = mapped_column(Text)
@@ -275,8 +321,37 @@ class Attempt(Base):
     reserved: Mapped[Decimal] = mapped_column("reserved_picousd", Usd, key="reserved")
     cost: Mapped[Decimal | None] = mapped_column("cost_picousd", Usd, key="cost")
     latency: Mapped[float | None]
+    limit_wait: Mapped[float | None]
+    limit_reason: Mapped[str | None] = mapped_column(String(20))
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+
+
+class StepEvent(Base):
+    """Something out of the common that happened to a step, or under the path `start` to a job before it had any."""
+
+    __tablename__ = "step_events"
+    __table_args__ = (Index("ix_step_events_job", "job_id"),)
+
+    id: Mapped[int] = mapped_column(AutoId, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(String(400))
+    kind: Mapped[str] = mapped_column(String(12))
+    detail: Mapped[str] = mapped_column(String(400))
+    created_at: Mapped[datetime]
+
+
+class JobText(Base):
+    """The words of a job's input and output, in plain form, as the full-text index takes them.
+
+    On SQLite the index is the FTS5 table `job_words` beside it, which triggers keep; on PostgreSQL it is a GIN index.
+    """
+
+    __tablename__ = "job_texts"
+
+    id: Mapped[int] = mapped_column(AutoId, primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), unique=True)
+    words: Mapped[str] = mapped_column(Text().with_variant(TSVECTOR, "postgresql"))
 
 
 class Worker(Base):

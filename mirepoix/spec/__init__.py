@@ -5,7 +5,8 @@
     chain: [{name: text, call: {model: reader}}, {name: summary, call: {model: mini}}]
 
 A node stands in YAML as a mapping with exactly one kind (`call`, `route`, `cascade`, `ensemble`, `chain`, `map`) and
-optionally a `name`; a step of a chain may also say `when` it is done. What a step may refer to in its prompt: `input`
+optionally a `name`; a step of a chain may also say `when` it is done, and the root what to `store` of its jobs' texts.
+What a step may refer to in its prompt: `input`
 (the job's input), `previous` (the output of the step before it in its chain, else the input), `steps.NAME` (any earlier
 named step of a chain around it), `item` (inside a map). Steps of a chain that do not refer to each other run side by
 side.

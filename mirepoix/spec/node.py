@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from mirepoix.states import Store
 from mirepoix.strict import Strict, unknown
 
 KINDS = ("call", "route", "cascade", "ensemble", "chain", "map", "if")
@@ -15,13 +16,17 @@ StepName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
 class Node(Strict):
-    """A step of a pipeline; earlier named steps of a chain are what later ones may refer to."""
+    """A step of a pipeline; earlier named steps of a chain are what later ones may refer to.
+
+    `store`, at the root of a pipeline only, says what is kept of the texts of its jobs (default: full).
+    """
 
     name: StepName | None = None
+    store: Store | None = None
 
 
 def from_shape(data: Any) -> Any:
-    """Turn `{name: x, call: {...}}` into `{kind: call, name: x, ...}`; leave built nodes as they are.
+    """Turn `{name: x, store: y, call: {...}}` into `{kind: call, name: x, ...}`; leave built nodes as they are.
 
     `{name: x, when: CONDITION, call: {...}}` is an `if` around the call.
     """
@@ -32,9 +37,9 @@ def from_shape(data: Any) -> Any:
         return {"kind": "if", "name": data.get("name"), "when": data["when"], "then": inner}
     kinds = [key for key in data if key in KINDS]
     rest = {key: value for key, value in data.items() if key not in KINDS}
-    strange = next((key for key in rest if key != "name"), None)
+    strange = next((key for key in rest if key not in ("name", "store")), None)
     if strange is not None:
-        raise ValueError(unknown(f"key {str(strange)!r}", str(strange), (*KINDS, "name", "when")))
+        raise ValueError(unknown(f"key {str(strange)!r}", str(strange), (*KINDS, "name", "store", "when")))
     if len(kinds) != 1:
         raise ValueError(f"a node has exactly one of {', '.join(KINDS)}; this one has {', '.join(kinds) or 'none'}.")
     body = data[kinds[0]]

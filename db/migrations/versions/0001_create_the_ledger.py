@@ -1,12 +1,26 @@
 """create the ledger"""
 
+import re
+
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+WORDS_ON_SQLITE = """
+CREATE VIRTUAL TABLE job_words USING fts5
+    (words, content='job_texts', content_rowid='id', tokenize='unicode61 remove_diacritics 0');
+CREATE TRIGGER job_texts_added AFTER INSERT ON job_texts BEGIN
+    INSERT INTO job_words (rowid, words) VALUES (new.id, new.words); END;
+CREATE TRIGGER job_texts_gone AFTER DELETE ON job_texts BEGIN
+    INSERT INTO job_words (job_words, rowid, words) VALUES ('delete', old.id, old.words); END;
+"""
+"""The full-text index, and the triggers that keep it (sqlite.org/fts5.html, 4.4.3): alembic writes neither."""
+WORDS_ON_POSTGRESQL = "CREATE INDEX ix_job_texts_words ON job_texts USING gin (words);"
 
 
 def upgrade() -> None:
@@ -80,6 +94,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("input_hash", sa.String(length=64), nullable=False),
         sa.Column("output_hash", sa.String(length=64), nullable=True),
+        sa.Column("store", sa.String(length=8), server_default="full", nullable=False),
+        sa.Column("filed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("task", sa.String(length=64), nullable=True),
         sa.Column("error_kind", sa.String(length=32), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
@@ -97,14 +113,6 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
-            ["input_hash"],
-            ["contents.hash"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["output_hash"],
-            ["contents.hash"],
-        ),
-        sa.ForeignKeyConstraint(
             ["version"],
             ["pipelines.version"],
         ),
@@ -113,6 +121,30 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index("ix_jobs_created", ["created_at"], unique=False)
+        batch_op.create_index("ix_jobs_pipeline", ["pipeline", "created_at"], unique=False)
+        batch_op.create_index("ix_jobs_tenant", ["tenant", "created_at"], unique=False)
+        batch_op.create_index("ix_jobs_input", ["input_hash"], unique=False)
+        batch_op.create_index(
+            "ix_jobs_to_file",
+            ["store", "finished_at"],
+            unique=False,
+            sqlite_where=sa.text("filed_at IS NULL AND finished_at IS NOT NULL"),
+            postgresql_where=sa.text("filed_at IS NULL AND finished_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_jobs_failed",
+            ["created_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'failed'"),
+            postgresql_where=sa.text("state = 'failed'"),
+        )
+        batch_op.create_index(
+            "ix_jobs_cancelled",
+            ["created_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'cancelled'"),
+            postgresql_where=sa.text("state = 'cancelled'"),
+        )
         batch_op.create_index(
             "ix_jobs_turn",
             ["lane", "tenant", "priority", "id"],
@@ -163,23 +195,25 @@ def upgrade() -> None:
         sa.Column("reserved_picousd", sa.BigInteger(), nullable=False),
         sa.Column("cost_picousd", sa.BigInteger(), nullable=True),
         sa.Column("latency", sa.Double(), nullable=True),
+        sa.Column("limit_wait", sa.Double(), nullable=True),
+        sa.Column("limit_reason", sa.String(length=20), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["answer_hash"],
-            ["contents.hash"],
-        ),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(
-            ["prompt_hash"],
-            ["contents.hash"],
-        ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("job_id", "path", "epoch", "number"),
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.create_index("ix_attempts_started", ["started_at"], unique=False)
         batch_op.create_index("ix_attempts_prompt", ["prompt_hash"], unique=False)
+        batch_op.create_index("ix_attempts_model", ["model", "job_id"], unique=False)
+        batch_op.create_index(
+            "ix_attempts_answer",
+            ["answer_hash"],
+            unique=False,
+            sqlite_where=sa.text("answer_hash IS NOT NULL"),
+            postgresql_where=sa.text("answer_hash IS NOT NULL"),
+        )
 
     op.create_table(
         "deliveries",
@@ -242,6 +276,8 @@ def upgrade() -> None:
         sa.Column("drives", sa.Integer(), nullable=False),
         sa.Column("crashes", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ready_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("queued", sa.Double(), server_default="0", nullable=False),
         sa.Column("wake_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("holder", sa.String(length=26), nullable=True),
@@ -253,10 +289,6 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(
-            ["output_hash"],
-            ["contents.hash"],
-        ),
         sa.PrimaryKeyConstraint("job_id", "path"),
     )
     with op.batch_alter_table("steps", schema=None) as batch_op:
@@ -281,12 +313,49 @@ def upgrade() -> None:
             sqlite_where=sa.text("wake_at IS NOT NULL AND finished_at IS NULL"),
             postgresql_where=sa.text("wake_at IS NOT NULL AND finished_at IS NULL"),
         )
+        batch_op.create_index(
+            "ix_steps_output",
+            ["output_hash"],
+            unique=False,
+            sqlite_where=sa.text("output_hash IS NOT NULL"),
+            postgresql_where=sa.text("output_hash IS NOT NULL"),
+        )
+
+    op.create_table(
+        "step_events",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("job_id", sa.String(length=26), nullable=False),
+        sa.Column("path", sa.String(length=400), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("detail", sa.String(length=400), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_step_events_job", "step_events", ["job_id"], unique=False)
+    op.create_table(
+        "job_texts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("job_id", sa.String(length=26), nullable=False),
+        sa.Column("words", sa.Text().with_variant(TSVECTOR(), "postgresql"), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("job_id"),
+    )
+    words = WORDS_ON_SQLITE if op.get_bind().dialect.name == "sqlite" else WORDS_ON_POSTGRESQL
+    for statement in re.split(r";\n(?=CREATE)|;\n*$", words.strip()):
+        if statement:
+            op.execute(statement)
 
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("DROP TABLE job_words")
+    op.drop_table("job_texts")
+    op.drop_table("step_events")
     with op.batch_alter_table("steps", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_steps_wake",

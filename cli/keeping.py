@@ -1,0 +1,117 @@
+"""`prune`, `export`: what is kept, and for how long; and how to take it elsewhere."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from cli import context, found, screen
+from cli.screen import Json
+from cli.times import parse_moment, parse_span
+from db.prune import ENDED, count_old
+from db.prune import prune as prune_ledger
+from mirepoix.errors import InputError
+from mirepoix.ledger.search import SearchFields
+from mirepoix.ledger.tables import now
+from mirepoix.states import JobState
+from mirepoix.views import ExportedTrace
+
+Sink = IO[bytes] | gzip.GzipFile
+
+
+class Format(StrEnum):
+    """As what traces are exported."""
+
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (prune, export):
+        app.command()(command)
+
+
+def prune(
+    older_than: Annotated[str, typer.Option(help="Delete jobs that ended longer ago than this: 30d, 12h, 90m.")],
+    state: Annotated[list[JobState] | None, typer.Option(help="Only jobs in this state; may be repeated.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many jobs would go.")] = False,
+    json: Json = False,
+) -> None:
+    """Delete old jobs with their traces, and texts that nothing refers to. Others may work meanwhile."""
+    states = tuple(state or ENDED)
+    if not set(states) <= set(ENDED):
+        raise InputError("only jobs that have ended can be deleted: succeeded, failed, cancelled.")
+    before = now() - parse_span(older_than)
+    with context.client() as client:
+        if dry_run:
+            jobs, contents = count_old(client.database, before, states), None
+        else:
+            jobs = contents = 0
+            for pruned in prune_ledger(client.database, before, states):
+                jobs, contents = jobs + pruned.jobs, contents + pruned.contents
+    if json:
+        screen.print_json({"jobs": jobs, "contents": contents, "before": before, "dry_run": dry_run})
+    elif dry_run:
+        screen.out.print(f"{jobs} jobs would be deleted", highlight=False)
+    else:
+        screen.out.print(f"{jobs} jobs and {contents} texts deleted", highlight=False)
+
+
+def export(
+    state: found.State = None,
+    pipeline: found.Pipeline = None,
+    tenant: found.Tenant = None,
+    model: found.Model = None,
+    provider: found.Provider = None,
+    since: found.Since = None,
+    until: found.Until = None,
+    text: found.Words = None,
+    format: Annotated[Format, typer.Option(help="jsonl: a trace a line; parquet: a row a job.")] = Format.JSONL,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; left out: standard output.")] = None,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress; a file whose name ends in .gz is always.")] = False,
+) -> None:
+    """Write whole traces, with prompts and answers as far as they are stored, the oldest job first."""
+    fields: SearchFields = {
+        "state": state,
+        "pipeline": pipeline,
+        "tenant": tenant,
+        "model": model,
+        "provider": provider,
+        "since": parse_moment(since),
+        "until": parse_moment(until),
+        "text": text,
+    }
+    with context.client() as client, ExitStack() as stack:
+        to: Sink = sys.stdout.buffer
+        if output is not None:
+            to = stack.enter_context(output.open("wb"))
+        if gzip or (output is not None and output.suffix == ".gz"):
+            to = _compressed(to)
+            stack.callback(to.close)
+        traces = client.export(**fields)
+        if format is Format.PARQUET:
+            _write_parquet(traces, to)
+        else:
+            for trace in traces:
+                to.write(screen.json_line(trace).encode())
+        to.flush()
+
+
+def _compressed(to: Sink) -> Sink:
+    return gzip.GzipFile(fileobj=to, mode="wb", compresslevel=6, mtime=0)
+
+
+def _write_parquet(traces: Iterator[ExportedTrace], to: Sink) -> None:
+    try:
+        from cli.parquet import write_parquet
+    except ImportError as error:
+        raise InputError("parquet needs pyarrow: pip install 'mirepoix[parquet]'.") from error
+    write_parquet(traces, to)
