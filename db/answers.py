@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, or_, select, update
 from db.locks import LockedJob, lock_job
 from db.steps import OPEN, Claim, add_steps
 from mirepoix.ledger.contents import store
+from mirepoix.ledger.outbox import announce_end
 from mirepoix.ledger.tables import Job, Step, now
 from mirepoix.paths import ROOT
 from mirepoix.planned import PlannedStep, ReadyStep
@@ -264,7 +265,7 @@ def _end_job(
     kind: ErrorKind | None,
     error: str | None,
 ) -> None:
-    connection.execute(
+    ended = connection.execute(
         update(Job)
         .where(Job.id == job_id, Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
         .values(
@@ -275,4 +276,7 @@ def _end_job(
             finished_at=now(),
             due_at=None,
         )
-    )
+        .returning(Job.tenant, Job.callback)
+    ).one_or_none()
+    if ended is not None and ended.callback is not None:
+        announce_end(connection, job_id, ended.tenant, ended.callback)

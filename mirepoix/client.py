@@ -35,6 +35,7 @@ from mirepoix.states import JobState, Lane
 from mirepoix.strict import unknown
 from mirepoix.views import JobView, TraceView
 from mirepoix.wake import Ear
+from mirepoix.webhooks import require_callback
 
 MAX_INPUT_BYTES = 4_000_000
 BATCH = 500
@@ -74,11 +75,12 @@ class Client:
     ) -> Handle:
         """Accept one job for `pipeline` (a configured name, or a pipeline built in Python).
 
-        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority, stream. While the broker
-        is away the job is accepted and goes out when it is back; with `wait_broker=False` a broker that is away is a
-        BrokerError and nothing is accepted. `known_as` is the name under which a pipeline built in Python
-        is listed (its own, if it has one). `before_start` is given the id of the job before anybody can begin it, to
-        listen for its answer by other means than the handle. Raises NotFound, PipelineError, InputError, LedgerError.
+        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority, stream, tags, callback.
+        While the broker is away the job is accepted and goes out when it is back; with `wait_broker=False` a broker
+        that is away is a BrokerError and nothing is accepted. `known_as` is the name under which a
+        pipeline built in Python is listed (its own, if it has one). `before_start` is given the id of the job before
+        anybody can begin it, to listen for its answer by other means than the handle. Raises NotFound, PipelineError,
+        InputError, LedgerError.
         """
         name, spec = self._resolve(pipeline)
         return self._accept(known_as or name, spec, [Submission(input, **options)], wait_broker, before_start)[0]
@@ -170,6 +172,8 @@ class Client:
     ) -> list[Handle]:
         for job in jobs:
             require_input(job.input)
+            if job.callback is not None:
+                require_callback(job.callback, self.config.webhooks)
         if not wait_broker:
             self._publisher.require_broker()
         with self.database.write() as connection:

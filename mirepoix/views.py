@@ -25,7 +25,10 @@ class _View(BaseModel):
 
 
 class JobView(_View):
-    """One job as it stands. `latency_s` runs from submission to its end, or to now; `models` in order of first use."""
+    """One job as it stands. `latency_s` runs from submission to its end, or to now; `models` in order of first use.
+
+    `max_cost_usd` is what its calls may cost at the most, None where nothing was said.
+    """
 
     job: str
     state: JobState
@@ -35,7 +38,9 @@ class JobView(_View):
     output: JsonValue = None
     error_kind: str | None = None
     error: str | None = None
+    tags: dict[str, str] = {}
     cost_usd: UsdText
+    max_cost_usd: UsdText | None = None
     latency_s: float
     models: tuple[str, ...]
     calls: int
@@ -114,6 +119,7 @@ class TraceView(_View):
     input: JsonValue
     output: JsonValue = None
     error: str | None = None
+    tags: dict[str, str] = {}
     cost_usd: UsdText
     latency_s: float
     spec: dict[str, Any]

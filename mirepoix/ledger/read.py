@@ -75,6 +75,7 @@ def read_trace(connection: Connection, job_id: str) -> TraceView:
         input=texts[job.input_hash],
         output=view.output,
         error=view.error,
+        tags=view.tags,
         cost_usd=view.cost_usd,
         latency_s=view.latency_s,
         spec=connection.execute(
@@ -149,7 +150,9 @@ def _job_view(job: Row[Any], spent: _Spending, outputs: dict[str, Any]) -> JobVi
         output=outputs.get(job.output_hash),
         error_kind=job.error_kind,
         error=job.error,
+        tags=job.tags,
         cost_usd=spent.cost,
+        max_cost_usd=job.max_cost,
         latency_s=_seconds(job.created_at, job.finished_at),
         models=tuple(spent.models),
         calls=spent.calls,

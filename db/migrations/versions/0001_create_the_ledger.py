@@ -37,12 +37,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
-        "tenant_days",
+        "tenant_periods",
         sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("period", sa.String(length=10), nullable=False),
         sa.Column("spent_picousd", sa.BigInteger(), nullable=False),
         sa.Column("reserved_picousd", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("tenant", "day"),
+        sa.Column("cap_picousd", sa.BigInteger(), nullable=False),
+        sa.Column("alerts", sa.JSON(), nullable=False),
+        sa.Column("told", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "period"),
     )
     op.create_table(
         "api_keys",
@@ -85,6 +88,8 @@ def upgrade() -> None:
         sa.Column("max_cost_picousd", sa.BigInteger(), nullable=True),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stream", sa.Boolean(), nullable=False),
+        sa.Column("tags", sa.JSON(), nullable=False),
+        sa.Column("callback", sa.Text(), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("drives", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -174,6 +179,36 @@ def upgrade() -> None:
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.create_index("ix_attempts_started", ["started_at"], unique=False)
         batch_op.create_index("ix_attempts_prompt", ["prompt_hash"], unique=False)
+
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("event", sa.String(length=20), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("job_id", sa.String(length=26), nullable=True),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("secret_env", sa.String(length=100), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index("ix_deliveries_created", ["created_at"], unique=False)
+        batch_op.create_index("ix_deliveries_job", ["job_id"], unique=False)
+        batch_op.create_index(
+            "ix_deliveries_due",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
 
     op.create_table(
         "decisions",
@@ -268,6 +303,7 @@ def downgrade() -> None:
 
     op.drop_table("steps")
     op.drop_table("decisions")
+    op.drop_table("deliveries")
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index("ix_attempts_prompt")
         batch_op.drop_index("ix_attempts_started")
