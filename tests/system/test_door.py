@@ -87,7 +87,7 @@ def test_the_sdk_gets_a_cascades_answer_with_the_usage_of_all_its_calls(
     sdk: OpenAI, house: World, speaker: Speaker
 ) -> None:
     speaker.answers["capital?"] = [say("Hm."), say("The capital is Paris.")]
-    answer = sdk.chat.completions.create(model="careful", messages=asked("capital?"))
+    answer = sdk.chat.completions.create(model="careful", messages=asked("capital?"), metadata={"team": "geo"})
     assert answer.choices[0].message.content == "The capital is Paris."
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage is not None
@@ -97,7 +97,7 @@ def test_the_sdk_gets_a_cascades_answer_with_the_usage_of_all_its_calls(
     assert answer.id == f"chatcmpl-{job}"
     with house.client() as client:
         trace = client.get(job).trace()
-    assert (trace.pipeline, trace.output) == ("careful", "The capital is Paris.")
+    assert (trace.pipeline, trace.output, trace.tags) == ("careful", "The capital is Paris.", {"team": "geo"})
     assert [decision.choice for decision in trace.steps[0].decisions] == ["escalate", "accept"]
 
 
@@ -278,7 +278,14 @@ def test_many_streams_at_once(door: str, speaker: Speaker) -> None:
 
 @pytest.mark.quick
 def test_a_job_over_http_from_its_submission_to_its_trace(http: httpx.Client) -> None:
-    job = {"pipeline": "plain", "input": "over http", "tenant": "acme", "max_cost": "0.01", "priority": 3}
+    job = {
+        "pipeline": "plain",
+        "input": "over http",
+        "tenant": "acme",
+        "max_cost": "0.01",
+        "priority": 3,
+        "tags": {"team": "search"},
+    }
     accepted = http.post("/v1/jobs", json=job, headers={"Idempotency-Key": "k1"})
     assert accepted.status_code == 202
     id_ = accepted.json()["id"]
@@ -292,6 +299,7 @@ def test_a_job_over_http_from_its_submission_to_its_trace(http: httpx.Client) ->
     assert "".join(data["text"] for name, data in heard if name == "piece") == "said: over http"
     view = http.get(f"/v1/jobs/{id_}").json()
     assert (view["id"], view["state"], view["tenant"], view["cost_usd"]) == (id_, "succeeded", "acme", "0.000015")
+    assert view["tags"] == {"team": "search"}
     trace = http.get(f"/v1/jobs/{id_}/trace").json()
     assert trace["steps"][0]["calls"][0]["attempts"][0]["outcome"] == "answered"
     assert http.delete(f"/v1/jobs/{id_}").status_code == 409

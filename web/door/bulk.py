@@ -13,6 +13,7 @@ from mirepoix.client import BATCH, Client, require_input
 from mirepoix.errors import InputError, NotFound, PipelineError
 from mirepoix.ledger.accept import Submission
 from mirepoix.strict import unknown
+from mirepoix.webhooks import require_callback
 from web.bounds import BULK_PATH, MOST_BYTES
 from web.door.callers import Caller, Submitter
 from web.door.requests import BulkLine, BulkResult
@@ -90,8 +91,10 @@ async def _lines(request: Request) -> AsyncIterator[bytes]:
 def _parse(number: int, line: bytes, client: Client, caller: Caller) -> BulkLine | BulkResult:
     try:
         parsed = BulkLine.model_validate_json(line)
-        caller.acts_for(parsed.tenant)
         require_input(parsed.input)
+        Submission(parsed.input, **parsed.options(caller, parsed.key))
+        if parsed.callback is not None:
+            require_callback(parsed.callback, client.config.webhooks)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"])

@@ -100,6 +100,7 @@ def _submit(house: House, caller: Caller, chat: ChatRequest, asked: Asked, key: 
         deadline=chat.deadline or LONGEST_WAIT,
         priority=chat.priority,
         stream=bool(chat.stream),
+        tags=chat.metadata or {},
     )
     handle = house.client.submit(
         asked.spec, asked.input, known_as=chat.model, before_start=ear.attend_from_thread, **options

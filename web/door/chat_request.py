@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from web.door.requests import Json, MostUsd, Text64
+from web.door.requests import Json, MostUsd, Tags, Text64
 
 MOST_MESSAGES = 1_000
 
@@ -129,7 +129,8 @@ class ChatRequest(_Wire):
     """A conversation for `model`: a pipeline or a model of `mirepoix.yaml`.
 
     Sampling, bounds of length and tools go to a model; a pipeline has settings of its own, and passes over them.
-    `tenant`, `task`, `max_cost`, `deadline` (seconds) and `priority` are Mirepoix's own, as at `/v1/jobs`.
+    `metadata` becomes the job's tags. `tenant`, `task`, `max_cost`, `deadline` (seconds) and `priority` are Mirepoix's
+    own, as at `/v1/jobs`.
     """
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
@@ -152,6 +153,7 @@ class ChatRequest(_Wire):
     max_cost: MostUsd | None = None
     deadline: Annotated[float, Field(gt=0, le=3600)] | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    metadata: Tags | None = None
 
     @property
     def include_usage(self) -> bool:

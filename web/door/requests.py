@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from mirepoix.ledger.accept import LONGEST_DEADLINE, MOST_URGENT, Options
 from mirepoix.states import JobState
+from mirepoix.tags import LONGEST_VALUE, MOST_TAGS
 from mirepoix.views import JobView
 from web.door.callers import Caller
 
@@ -18,6 +19,9 @@ Text64 = Annotated[str, Field(min_length=1, max_length=64, pattern=PRINTABLE)]
 IdempotencyKey = Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)]
 MostUsd = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=19, decimal_places=12)]
 """As JSON a number, or a text where every digit counts."""
+TagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+TagValue = Annotated[str, Field(min_length=1, max_length=LONGEST_VALUE, pattern=PRINTABLE)]
+Tags = Annotated[dict[TagName, TagValue], Field(max_length=MOST_TAGS)]
 MOST_LISTED = 200
 
 
@@ -45,6 +49,8 @@ class JobRequest(BaseModel):
     max_cost: MostUsd | None = None
     deadline: Annotated[float, Field(gt=0, le=LONGEST_DEADLINE)] | None = None
     priority: int = Field(default=0, ge=-MOST_URGENT, le=MOST_URGENT)
+    tags: Tags = {}
+    callback: Annotated[str, Field(max_length=2_000)] | None = None
     stream: bool = Field(default=False, description="Tell the answer while it comes, at `/v1/jobs/{id}/events`.")
 
     def options(self, caller: Caller, key: str | None) -> Options:
@@ -57,6 +63,8 @@ class JobRequest(BaseModel):
             deadline=self.deadline,
             priority=self.priority,
             stream=self.stream,
+            tags=self.tags,
+            callback=self.callback,
         )
 
 
