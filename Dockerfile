@@ -9,6 +9,7 @@ COPY pipelines ./pipelines
 COPY db ./db
 COPY tasks ./tasks
 COPY workers ./workers
+COPY web ./web
 COPY cli ./cli
 COPY emulator ./emulator
 COPY examples ./examples

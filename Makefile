@@ -5,7 +5,11 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+SYSTEM := bounds calls cascades chains commands crashes ensembles fairness pipelines poison producer queues shutdown
+ON_POSTGRESQL := tests/db $(patsubst %,tests/system/test_%.py,$(SYSTEM))
 ON_RABBITMQ := $(patsubst %,tests/system/test_%.py,bounds pipelines poison queues shutdown)
+
+STACKS := faults-on-valkey-sqlite faults-on-rabbitmq-postgres
 
 .DEFAULT_GOAL := help
 
@@ -22,11 +26,20 @@ test-quick: $(READY) ## run the quick tests: all pure ones and the core of the s
 	$(PYTEST) -m "(not system or quick) and not slow"
 
 test-services: $(READY) ## run the tests that use services on PostgreSQL with redis-server and RabbitMQ, which it installs and starts
-	scripts/with-services $(PYTEST) -m "not embedded" tests/db tests/system
+	scripts/with-services $(PYTEST) -m "not embedded" $(ON_POSTGRESQL)
 	scripts/with-services --rabbitmq $(PYTEST) -m "not embedded and not redis_broker" $(ON_RABBITMQ)
 
+test-web: $(READY) ## run the tests of the pages in a real browser, Chromium, which it installs
+	scripts/with-chromium $(BIN)/pytest tests/browser
+
+screenshots: $(READY) ## write docs/images from the pages of a house that has just worked
+	scripts/with-chromium $(BIN)/python -m tests.browser.screenshots
+
 faults: $(READY) ## do dreadful things to a running house, on both stacks, and audit ledger and bill (10 minutes)
-	$(BIN)/python -m tests.faults
+	$(MAKE) -j2 --output-sync=target $(STACKS)
+
+$(STACKS): faults-on-%: $(READY)
+	$(BIN)/python -m tests.faults --stack $*
 
 soak: $(READY) ## the same at random for as long as asked: make soak MINUTES=30 SEED=7
 	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
@@ -36,6 +49,9 @@ bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery 
 
 bench-case-study: $(READY) ## compare cost, latency and quality of a strong model alone with those of an orchestrated mix
 	$(BIN)/python -m bench.case_study
+
+bench-web: $(READY) ## measure every page on a ledger of a million attempts (2 minutes)
+	$(BIN)/python -m bench.web
 
 patterns: $(READY) ## write docs/patterns.md from real runs of examples/patterns
 	$(BIN)/python -m tests.system.patterns
@@ -74,4 +90,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services faults soak bench bench-case-study patterns lint fmt build lock migration clean
+.PHONY: help demo test test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-case-study bench-web patterns lint fmt build lock migration clean

@@ -12,6 +12,7 @@ import json
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
@@ -39,7 +40,6 @@ RUNS = ("gpt4", "opus", ORCHESTRATED)
 SHARES = {"simple": 0.6, "complex": 0.3, "document": 0.1}
 EASY = 0.0
 """A question below this difficulty is a simple one; an analysis above it a complex one."""
-IN_FLIGHT = 20
 PATIENCE = 300.0
 GOAL_COST, GOAL_LATENCY = 73, 44
 """Per cent less than the strong model, at equal or better quality: what the field's case reports."""
@@ -71,6 +71,7 @@ class Result:
 def main(
     jobs: Annotated[int, typer.Option(min=10, help="Jobs in each run.")] = 300,
     time_scale: Annotated[float, typer.Option(min=0, help="Multiplies the emulated latencies.")] = 1.0,
+    rate: Annotated[float, typer.Option(min=0.1, help="Jobs submitted a second.")] = 5.0,
     seed: Annotated[int, typer.Option(help="Of the emulator's luck.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
@@ -81,7 +82,7 @@ def main(
         _stack(Path(home), time_scale, seed) as stack,
         Client(stack.settings) as client,
     ):
-        results = {run: _run(client, run, mix) for run in RUNS}
+        results = {run: _run(client, run, mix, rate) for run in RUNS}
     if as_json:
         saved = {run: _saved(results[run], results[ORCHESTRATED]) for run in RUNS if run != ORCHESTRATED}
         told = {"time_scale": time_scale, "runs": [asdict(result) for result in results.values()], "saved": saved}
@@ -117,16 +118,14 @@ def _ask(kind: str, item: dict[str, Any], document: str | None = None) -> Job:
     return Job(kind, question if document is None else {"document": document, "question": question}, right)
 
 
-def _run(client: Client, run: str, mix: Sequence[Job]) -> Result:
-    """All jobs of the mix, twenty at a time."""
-    views: list[JobView] = []
-    for start in range(0, len(mix), IN_FLIGHT):
-        handles = [
-            client.submit(f"{run}_document" if job.kind == "document" else run, job.input)
-            for job in mix[start : start + IN_FLIGHT]
-        ]
-        ended = {view.job: view for view in client.as_ended(handles, timeout=PATIENCE)}
-        views += [ended[handle.id] for handle in handles]
+def _run(client: Client, run: str, mix: Sequence[Job], rate: float) -> Result:
+    """All jobs of the mix, `rate` of them a second: it is latency that is measured, not throughput."""
+    handles = []
+    for job in mix:
+        handles.append(client.submit(f"{run}_document" if job.kind == "document" else run, job.input))
+        time.sleep(1 / rate)
+    ended = {view.job: view for view in client.as_ended(handles, timeout=PATIENCE)}
+    views = [ended[handle.id] for handle in handles]
     broken = [view.error for view in views if view.state is not JobState.SUCCEEDED]
     if broken:
         raise RuntimeError(f"{len(broken)} of {len(views)} jobs of {run} failed, the first with: {broken[0]}")

@@ -21,6 +21,7 @@ from mirepoix.errors import InputError
 from mirepoix.ledger.accept import Options, Submission
 from mirepoix.states import JobState
 from mirepoix.strict import unknown
+from mirepoix.tags import parse_tags
 from mirepoix.views import JobView
 
 T = TypeVar("T")
@@ -32,6 +33,8 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "max_cost": (str, int, float),
     "deadline": (int, float),
     "priority": (int,),
+    "tags": (dict,),
+    "callback": (str,),
 }
 
 
@@ -60,12 +63,19 @@ def submit(
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="What its calls may cost at the most.")] = None,
     deadline: Annotated[float | None, typer.Option(metavar="S", help="Seconds from now until it fails.")] = None,
     priority: Annotated[int, typer.Option(metavar="N", help="Of a tenant's jobs the highest start first.")] = 0,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="For `costs --by tag:NAME`; may be given again.")
+    ] = None,
+    callback: Annotated[
+        str | None, typer.Option(metavar="URL", help="Tell this address when the job has ended.")
+    ] = None,
     wait_broker: Annotated[bool, typer.Option(help="Accept the job even while the broker is away.")] = True,
     json: Json = False,
 ) -> None:
     """Submit one job, or many; prints ids, or with --wait the answers. Exits 1 when a job did not succeed."""
     bounds = Options(max_cost=_usd(max_cost), deadline=deadline, priority=priority)
     options = Options(tenant=tenant, key=key, task=task, stream=stream, **bounds)
+    options |= Options(tags=parse_tags(tag or []), callback=callback)
     with context.client() as client:
         if jsonl is not None:
             if text is not None or file is not None or key is not None or attach or stream:

@@ -14,6 +14,7 @@ import typer
 from pydantic import JsonValue
 
 from cli import context, screen
+from cli.labels import as_label
 from cli.screen import Json
 from mirepoix.client import Client
 from mirepoix.errors import InputError, NotFound
@@ -107,23 +108,13 @@ def _parse(line: str, where: str) -> _Line:
     for name in value:
         if name not in FIELDS:
             raise InputError(f"{where}: {unknown(f'field {name!r}', name, FIELDS)}")
-    label = _label(value, where)
+    label = as_label(value, where)
     whose = [name for name in ("job", "key", "input") if name in value]
     if len(whose) != 1 or not all(isinstance(value.get(name, ""), str) for name in ("job", "key")):
         raise InputError(f"{where}: a line has one of job, key (texts) and input.")
     if whose == ["input"] and not label.expected:
         raise InputError(f"{where}: an input needs what is expected.")
     return _Line(label, value.get("job"), value.get("key"), value.get("input"))
-
-
-def _label(value: dict[str, Any], where: str) -> Label:
-    if "expected" in value:
-        expected = value["expected"]
-        return Label(expected=tuple(expected) if isinstance(expected, list) else (expected,))
-    quality = value.get("right", value.get("score"))
-    if not isinstance(quality, (bool, int, float)) or not 0 <= quality <= 1:
-        raise InputError(f"{where}: a line needs expected, right (true or false) or score (0 to 1).")
-    return Label(quality=float(quality))
 
 
 def _ids(client: Client, lines: Sequence[_Line], tenant: str) -> dict[int, str]:

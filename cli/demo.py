@@ -72,7 +72,7 @@ def demo(
     settings, material = _demo_settings(context.settings()), load_material()
     config = load_config(settings.config_path)
     screen.err.print("starting a broker, the emulator and a worker per provider …")
-    plan = Plan(emulate=True, time_scale=time_scale, answers=examples("questions.jsonl"), flower_port=None)
+    plan = Plan(emulate=True, time_scale=time_scale, answers=examples("questions.jsonl"), flower_port=None, web=False)
     with Stack(settings, config, plan, on_event=screen.err.print) as stack, Client(stack.settings, config) as client:
         views = run_all(client, material, quiet=json)
         rows = summarise(views, material)

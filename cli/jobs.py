@@ -1,16 +1,16 @@
-"""`jobs`, `show`, `trace`, `costs`, `cancel`, `drive`: look at what happened, and step in."""
+"""`jobs`, `show`, `trace`, `cancel`, `drive`: look at what happened, and step in."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from cli import context, screen
+from cli.costs import budget_fields
 from cli.screen import Json
-from db.costs import CostBy, sum_costs
+from db.budgets import job_account
 from db.overdue import stuck_job_ids
 from mirepoix.ledger.read import read_jobs
 from mirepoix.states import JobState
@@ -23,7 +23,7 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of a job.")]
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (jobs, show, trace, costs, cancel, drive):
+    for command in (jobs, show, trace, cancel, drive):
         app.command()(command)
 
 
@@ -66,10 +66,19 @@ def show(job: JobId, json: Json = False) -> None:
     """Show one job: its state, output, cost, models."""
     with context.client() as client:
         view = client.get(job).view()
+        with client.database.read() as connection:
+            account = None if view.max_cost_usd is None else job_account(connection, job, view.max_cost_usd)
+    budget = None if account is None else budget_fields(account)
     if json:
-        screen.print_json(view)
-    else:
-        screen.print_job(view)
+        screen.print_json({**view.model_dump(mode="json"), "budget": budget})
+        return
+    screen.print_job(view)
+    if view.tags:
+        tags = ", ".join(f"{name}={value}" for name, value in sorted(view.tags.items()))
+        screen.out.print(f"tags: {screen.harmless(tags)}", markup=False, highlight=False)
+    if budget is not None:
+        parts = (f"{name.removesuffix('_usd')} {usd} USD" for name, usd in budget.items())
+        screen.out.print(f"budget: {', '.join(parts)}", markup=False, highlight=False)
 
 
 def trace(job: JobId, json: Json = False) -> None:
@@ -80,24 +89,6 @@ def trace(job: JobId, json: Json = False) -> None:
         screen.print_json(found)
     else:
         screen.print_trace(found)
-
-
-def costs(
-    by: Annotated[CostBy, typer.Option(help="What to sum by.")] = CostBy.MODEL,
-    json: Json = False,
-) -> None:
-    """Sum what was spent."""
-    with context.client() as client, client.database.read() as connection:
-        sums = sum_costs(connection, by)
-    if json:
-        for row in sums:
-            screen.print_json({**asdict(row), "by": by, "cost_usd": usd_text(row.cost_usd)})
-        return
-    rows = [
-        (row.group, str(row.attempts), str(row.input_tokens), str(row.output_tokens), usd_text(row.cost_usd))
-        for row in sums
-    ]
-    screen.print_table([by.value, "attempts", "input tokens", "output tokens", "USD"], rows)
 
 
 def drive(job: JobId, json: Json = False) -> None:

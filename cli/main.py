@@ -14,7 +14,7 @@ import time
 import typer
 from rich.console import Console
 
-from cli import answer, calibrate, demo, explain, jobs, services, setup
+from cli import answer, calibrate, costs, deliveries, demo, explain, jobs, keys, replay, services, setup, whatif
 from mirepoix.errors import ConfigError, InputError, MirepoixError, NotFound, PipelineError
 
 MISUSE = (ConfigError, InputError, NotFound, PipelineError)
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (setup, services, answer, explain, jobs, calibrate, demo):
+for group in (setup, services, answer, explain, jobs, replay, whatif, costs, deliveries, keys, calibrate, demo):
     group.add_to(app)
 
 

@@ -1,4 +1,4 @@
-"""`up`, `worker`, `flower`, `emulator`: run the house, or one of its rooms.
+"""`up`, `worker`, `flower`, `web`, `emulator`: run the house, or one of its rooms.
 
 Each imports its room when it is called: the other commands would pay half a second for what they do not use.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (up, worker, flower, emulator):
+    for command in (up, worker, flower, web, emulator):
         app.command()(command)
 
 
@@ -35,16 +35,24 @@ def up(
     time_scale: Annotated[float, typer.Option(min=0, help="Multiplies the emulated latencies; 0: no waiting.")] = 1.0,
     seed: Annotated[int, typer.Option(help="The emulator's seed.")] = 0,
     flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Flower's port; 0: no Flower.")] = 5555,
+    web_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of pages and HTTP API [8800, or a free one]; 0: none.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Run everything: broker (if none is configured), a worker per provider, orchestrators, Flower. Ctrl-C ends all."""
+    """Run everything: broker (if none is configured), a worker per provider, orchestrators, Flower, pages.
+
+    Ctrl-C ends all.
+    """
     from workers.stack import Plan, Stack
 
     for how in (signal.SIGTERM, signal.SIGINT):  # a shell starts its background jobs with SIGINT ignored
         signal.signal(how, _interrupt)
     settings = context.settings()
     known = tuple(answers) if answers else examples("questions.jsonl")
-    plan = Plan(emulate, seed, time_scale, known if emulate else (), flower_port or None)
+    plan = Plan(
+        emulate, seed, time_scale, known if emulate else (), flower_port or None, web=web_port != 0, web_port=web_port
+    )
     try:
         with Stack(settings, context.config(settings), plan, on_event=_tell) as stack:
             _print_running(stack, json=json)
@@ -86,6 +94,30 @@ def flower(
         screen.print_json({"flower_url": f"http://{host}:{port}"})
     basic_auth = os.environ.get("FLOWER_BASIC_AUTH") or None
     run_flower(settings, context.config(settings), host=host, port=port, basic_auth=basic_auth)
+
+
+def web(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The port to listen on [8800, or a free one]; 0: a free one.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Serve the pages and the HTTP API.
+
+    Clients beyond this machine need an API key (`mirepoix keys create`), or for the pages MIREPOIX_WEB_PASSWORD.
+    """
+    from web.server import listen, serve, web_url
+
+    settings = context.settings()
+    config = context.config(settings)
+    listener = listen(host, port)
+    if json:
+        screen.print_json({"web_url": web_url(host, listener)})
+    else:
+        screen.out.print(f"{web_url(host, listener)} Ctrl-C ends.", markup=False, highlight=False)
+    password = os.environ.get("MIREPOIX_WEB_PASSWORD") or None
+    serve(settings, config, host=host, listener=listener, password=password)
 
 
 def emulator(
@@ -130,6 +162,7 @@ def _print_running(stack: Stack, *, json: bool) -> None:
         "broker_url": masked(stack.settings.broker_url),
         "database_url": masked(stack.settings.database_url),
         "flower_url": stack.flower_url,
+        "web_url": stack.web_url,
         "emulator_url": stack.settings.emulator_url,
         "logs": str(stack.settings.home / "logs"),
     }

@@ -22,6 +22,7 @@ from mirepoix.errors import BrokerError, ConfigError, LedgerError
 from mirepoix.ledger.engine import Database
 from mirepoix.publisher import Publisher
 from mirepoix.settings import Settings, masked
+from mirepoix.web_address import running_web
 from pipelines.check import check_config
 from pipelines.outline import outline
 
@@ -112,6 +113,7 @@ def doctor(
         "broker_url": masked(settings.broker_url),
         "database_url": masked(settings.database_url),
         "flower_url": flower,
+        "web_url": running_web(settings.home),
         "workers": workers,
         "quarantine": asdict(quarantine) if quarantine is not None else None,
         "problems": problems,

@@ -16,10 +16,13 @@ from sqlalchemy import Connection, Row, or_, select, update
 
 from db.locks import LockedJob, lock_job
 from db.steps import OPEN, Claim, add_steps
+from mirepoix.ended import blame
 from mirepoix.ledger.contents import store
+from mirepoix.ledger.outbox import announce_end
 from mirepoix.ledger.tables import Job, Step, now
 from mirepoix.paths import ROOT
 from mirepoix.planned import PlannedStep, ReadyStep
+from mirepoix.printable import printable
 from mirepoix.states import ErrorKind, JobState, Lane, StepState
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -154,11 +157,6 @@ def holds(connection: Connection, claim: Claim) -> bool:
     return step.epoch == claim.epoch and step.state in OPEN
 
 
-def printable(text: str, limit: int = 2000) -> str:
-    """`text` cut to `limit` characters and without what a database cannot hold."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()[:limit]
-
-
 def _end(connection: Connection, claim: Claim, values: dict[str, Any]) -> Progress:
     if not holds(connection, claim):
         return Progress(won=False)
@@ -197,7 +195,8 @@ def _tell_parent(wave: _Wave, step: Row[Any], *, driven: bool) -> None:
     parent = wave.row(step.parent)
     if failed and parent.kind in ADOPTS:
         _end_below(wave, parent.path, StepState.SKIPPED)
-        values = {"state": StepState.FAILED, "error_kind": ErrorKind.CHILD, "error": _blame(step)}
+        error = blame(step.path, step.error_kind, step.error)
+        values = {"state": StepState.FAILED, "error_kind": ErrorKind.CHILD, "error": error}
         _finish(wave, parent.path, values, driven=True)
         return
     left = _one_less(wave, parent.path, driven=driven or failed)
@@ -244,11 +243,6 @@ def _end_below(wave: _Wave, path: str, state: StepState) -> None:
     )
 
 
-def _blame(step: Row[Any]) -> str:
-    """Name the step that failed first, not the containers it brought down."""
-    return str(step.error) if step.error_kind == ErrorKind.CHILD else f"step {step.path!r}: {step.error}"
-
-
 def _end_with_root(wave: _Wave, step: Row[Any]) -> None:
     state = JobState.SUCCEEDED if step.state == StepState.SUCCEEDED else JobState.FAILED
     kind = ErrorKind(step.error_kind) if step.error_kind else None
@@ -264,7 +258,7 @@ def _end_job(
     kind: ErrorKind | None,
     error: str | None,
 ) -> None:
-    connection.execute(
+    ended = connection.execute(
         update(Job)
         .where(Job.id == job_id, Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
         .values(
@@ -275,4 +269,7 @@ def _end_job(
             finished_at=now(),
             due_at=None,
         )
-    )
+        .returning(Job.tenant, Job.callback)
+    ).one_or_none()
+    if ended is not None and ended.callback is not None:
+        announce_end(connection, job_id, ended.tenant, ended.callback)

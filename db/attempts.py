@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import JsonValue
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from db.answers import printable
 from db.budgets import NOTHING, feared_cost, settle
 from db.steps import Claim
 from mirepoix.ledger.contents import store
 from mirepoix.ledger.tables import Attempt, Job, now
 from mirepoix.prices import Usage
+from mirepoix.printable import printable
 from mirepoix.states import ErrorKind
 
 KEPT = (None, ErrorKind.INVALID_OUTPUT)

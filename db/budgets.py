@@ -1,21 +1,24 @@
-"""Money bounds: what a job, or a tenant on one day, may spend. Reserved before a call, settled after it.
+"""Money bounds: what a job, or a tenant in a day or a month, may spend. Reserved before a call, settled after it.
 
 Who reserves holds the job's lock, or that of the tenant's day, so no two calls spend the same cent.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, auto
 
 from sqlalchemy import Connection, case, func, select, update
 
+from db.alerts import STANDING, Standing, as_rows, tell_alerts
 from db.locks import LockedJob
+from mirepoix.caps import Bound, Period
 from mirepoix.errors import BudgetExceeded
 from mirepoix.ledger.contents import insert_missing
-from mirepoix.ledger.tables import Attempt, TenantDay, now
+from mirepoix.ledger.tables import Attempt, TenantPeriod, now
 from mirepoix.states import ErrorKind
 from mirepoix.views import usd_text
 
@@ -49,25 +52,30 @@ class Account:
     reserved: Decimal
     most: Decimal
 
+    @property
+    def left(self) -> Decimal:
+        """What may still be reserved; never below 0."""
+        return max(self.most - self.spent - self.reserved, NOTHING)
 
-def reserve(connection: Connection, job: LockedJob, amount: Decimal, daily_cap: Decimal | None) -> Room:
-    """Set `amount` USD aside for a call of `job`, whose lock the caller holds.
+
+def reserve(connection: Connection, job: LockedJob, amount: Decimal, bounds: Sequence[Bound]) -> Room:
+    """Set `amount` USD aside for a call of `job`, whose lock the caller holds, within the `bounds` of its tenant.
 
     Raises BudgetExceeded when there is no room even if the calls in flight should cost nothing.
     """
     if job.max_cost is not None:
-        account = _job_account(connection, job.id, job.max_cost)
+        account = job_account(connection, job.id, job.max_cost)
         if _room(account, amount, f"the job may cost {usd_text(job.max_cost)} USD") is Room.LATER:
             return Room.LATER
-    if daily_cap is not None:
-        account = _day_account(connection, job.tenant, daily_cap)
-        whom = f"tenant {job.tenant!r} may spend {usd_text(daily_cap)} USD a day"
-        if _room(account, amount, whom) is Room.LATER:
+    moment = now()
+    for bound in bounds:
+        if _tenant_room(connection, job.tenant, bound, moment, amount) is Room.LATER:
             return Room.LATER
+    for bound in bounds:
         connection.execute(
-            update(TenantDay)
-            .where(TenantDay.tenant == job.tenant, TenantDay.day == today(now()))
-            .values(reserved=TenantDay.reserved + amount)
+            update(TenantPeriod)
+            .where(TenantPeriod.tenant == job.tenant, TenantPeriod.period == bound.period.of(moment))
+            .values(reserved=TenantPeriod.reserved + amount, cap=bound.most, alerts=as_rows(bound.alerts))
         )
     return Room.ENOUGH
 
@@ -75,12 +83,19 @@ def reserve(connection: Connection, job: LockedJob, amount: Decimal, daily_cap: 
 def settle(
     connection: Connection, tenant: str, started_at: datetime, *, reserved: Decimal, before: Decimal, after: Decimal
 ) -> None:
-    """Correct the tenant's day on which a call started: by what was reserved, and what counted as spent till now."""
-    connection.execute(
-        update(TenantDay)
-        .where(TenantDay.tenant == tenant, TenantDay.day == today(started_at))
-        .values(reserved=TenantDay.reserved - reserved, spent=TenantDay.spent + (after - before))
-    )
+    """Correct the tenant's day and month in which a call started.
+
+    By what was reserved, and what counted as spent till now. Writes down the alerts that are due with it.
+    """
+    for period in Period:  # in this order, as everybody locks them
+        row = connection.execute(
+            update(TenantPeriod)
+            .where(TenantPeriod.tenant == tenant, TenantPeriod.period == period.of(started_at))
+            .values(reserved=TenantPeriod.reserved - reserved, spent=TenantPeriod.spent + (after - before))
+            .returning(*STANDING)
+        ).one_or_none()
+        if row is not None:
+            tell_alerts(connection, Standing.of(row))
 
 
 def feared_cost(error_kind: ErrorKind | None, cost: Decimal | None, reserved: Decimal) -> Decimal:
@@ -88,11 +103,6 @@ def feared_cost(error_kind: ErrorKind | None, cost: Decimal | None, reserved: De
     if cost is not None:
         return cost
     return NOTHING if error_kind in UNBILLED else reserved
-
-
-def today(moment: datetime) -> str:
-    """The day of `moment` in UTC, ISO 8601."""
-    return moment.date().isoformat()
 
 
 def _room(account: Account, amount: Decimal, bound: str) -> Room:
@@ -104,7 +114,15 @@ def _room(account: Account, amount: Decimal, bound: str) -> Room:
     return Room.LATER if account.spent + account.reserved + amount > account.most else Room.ENOUGH
 
 
-def _job_account(connection: Connection, job_id: str, most: Decimal) -> Account:
+def tenant_accounts(connection: Connection, moment: datetime) -> dict[tuple[str, Period], Account]:
+    """The accounts of all tenants that spent, or reserved, something in the periods of `moment`."""
+    periods = {period.of(moment): period for period in Period}
+    rows = connection.execute(select(*STANDING).where(TenantPeriod.period.in_(sorted(periods))))
+    return {(row.tenant, periods[row.period]): Account(row.spent, row.reserved, row.cap) for row in rows}
+
+
+def job_account(connection: Connection, job_id: str, most: Decimal) -> Account:
+    """What the calls of a job cost and may still cost, against the `most` that they may."""
     closed = Attempt.finished_at.is_not(None)
     feared = func.coalesce(Attempt.cost, case((Attempt.error_kind.in_(UNBILLED), 0), else_=Attempt.reserved))
     sums = connection.execute(
@@ -116,11 +134,22 @@ def _job_account(connection: Connection, job_id: str, most: Decimal) -> Account:
     return Account(sums.spent or NOTHING, sums.reserved or NOTHING, most)
 
 
-def _day_account(connection: Connection, tenant: str, most: Decimal) -> Account:
-    """Locks the day's row, which is made where it is missing."""
-    day = today(now())
-    empty = {"tenant": tenant, "day": day, "spent": NOTHING, "reserved": NOTHING}
-    connection.execute(insert_missing(connection, TenantDay), [empty])
-    query = select(TenantDay.spent.label("spent"), TenantDay.reserved.label("reserved"))
-    row = connection.execute(query.where(TenantDay.tenant == tenant, TenantDay.day == day).with_for_update()).one()
-    return Account(row.spent, row.reserved, most)
+def _tenant_room(connection: Connection, tenant: str, bound: Bound, moment: datetime, amount: Decimal) -> Room:
+    """Whether the tenant's period has room. One that turns a call away for good has come to its end: that is told."""
+    standing = _lock_period(connection, tenant, bound, bound.period.of(moment))
+    account = Account(standing.spent, standing.reserved, bound.most)
+    try:
+        return _room(account, amount, f"tenant {tenant!r} may spend {usd_text(bound.most)} USD a {bound.period}")
+    except BudgetExceeded:
+        tell_alerts(connection, standing, turned_away=True)
+        raise
+
+
+def _lock_period(connection: Connection, tenant: str, bound: Bound, period: str) -> Standing:
+    """Locks the period's row, which is made where it is missing."""
+    alerts = as_rows(bound.alerts)
+    fresh = Standing(tenant, period, spent=NOTHING, reserved=NOTHING, cap=bound.most, alerts=alerts, told=[])
+    connection.execute(insert_missing(connection, TenantPeriod), [asdict(fresh)])
+    query = select(*STANDING).where(TenantPeriod.tenant == tenant, TenantPeriod.period == period)
+    row = connection.execute(query.with_for_update()).one()
+    return replace(Standing.of(row), cap=bound.most, alerts=alerts)

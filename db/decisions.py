@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, func, insert, select
 
-from db.answers import printable
 from db.steps import Claim
+from mirepoix.ended import Below
 from mirepoix.ledger import tables
 from mirepoix.ledger.contents import load
 from mirepoix.ledger.tables import Attempt, Job, Step, now
+from mirepoix.printable import printable
 from mirepoix.states import StepState
 from mirepoix.views import Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Below:
-    """How a step right below a deciding one ended. `finish_reason` and `logprob` are its last answer's, for calls."""
-
-    path: str
-    position: int
-    state: StepState
-    output: JsonValue
-    error: str | None
-    finish_reason: str | None
-    logprob: float | None = None
 
 
 def record_decision(connection: Connection, claim: Claim, decision: Decision) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,7 +28,8 @@ class Bounds:
 
     @classmethod
     def of(cls, schema: Mapping[str, Any]) -> Bounds:
-        """From minimum, maximum and their exclusive forms; the tighter counts."""
+        """From minimum, maximum and their exclusive forms, also where a description tells them; the tighter counts."""
+        schema = {**_told(schema.get("description")), **schema}
         lows = [(Fraction(str(schema[key])), key != "minimum") for key in _LOWS if key in schema]
         highs = [(Fraction(str(schema[key])), key == "maximum") for key in _HIGHS if key in schema]
         low, low_open = max(lows, default=(None, False))
@@ -73,3 +75,9 @@ class Bounds:
 
 _LOWS = ("minimum", "exclusiveMinimum")
 _HIGHS = ("maximum", "exclusiveMaximum")
+_TOLD = re.compile(r"\b((?:exclusive)?[Mm](?:ini|axi)mum): (-?\d+(?:\.\d+)?)(?=[,)])")
+
+
+def _told(description: object) -> dict[str, str]:
+    """The bounds that a schema's description has in words: who may not say `minimum: 0` as a keyword says it there."""
+    return dict(_TOLD.findall(description)) if isinstance(description, str) else {}

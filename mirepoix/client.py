@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from types import TracebackType
@@ -36,6 +36,7 @@ from mirepoix.states import JobState, Lane
 from mirepoix.strict import unknown
 from mirepoix.views import JobView, TraceView
 from mirepoix.wake import Ear
+from mirepoix.webhooks import require_callback
 
 MAX_INPUT_BYTES = 4_000_000
 BATCH = 500
@@ -69,15 +70,21 @@ class Client:
         input: JsonValue,
         *,
         wait_broker: bool = True,
+        known_as: str | None = None,
+        before_start: Callable[[str], object] | None = None,
         **options: Unpack[Options],
     ) -> Handle:
         """Accept one job for `pipeline` (a configured name, or a pipeline built in Python).
 
-        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority, stream, traceparent.
-        While the broker is away the job is accepted and goes out when it is back; with `wait_broker=False` a broker
-        that is away is a BrokerError and nothing is accepted. Raises NotFound, PipelineError, InputError, LedgerError.
+        The options are those of `Submission`: tenant, key, task, max_cost, deadline, priority, stream, tags, callback,
+        traceparent. While the broker is away the job is accepted and goes out when it is back; with
+        `wait_broker=False` a broker that is away is a BrokerError and nothing is accepted. `known_as` is the name under
+        which a pipeline built in Python is listed (its own, if it has one). `before_start` is given the id of the job
+        before anybody can begin it, to listen for its answer by other means than the handle. Raises NotFound,
+        PipelineError, InputError, LedgerError.
         """
-        return self._accept(pipeline, [Submission(input, **options)], wait_broker=wait_broker)[0]
+        name, spec = self._resolve(pipeline)
+        return self._accept(known_as or name, spec, [Submission(input, **options)], wait_broker, before_start)[0]
 
     def submit_many(
         self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], **options: Unpack[Options]
@@ -92,10 +99,11 @@ class Client:
 
         Lazy: what is not iterated over is not submitted. The options are for the inputs that are no `Submission`.
         """
+        name, spec = self._resolve(pipeline)
         waiting = iter(jobs)
         while batch := list(islice(waiting, BATCH)):
             whole = [job if isinstance(job, Submission) else Submission(job, **options) for job in batch]
-            yield self._accept(pipeline, whole, wait_broker=True)
+            yield self._accept(name, spec, whole)
 
     def get(self, job_id: str) -> Handle:
         """The handle of a job that exists; raises NotFound."""
@@ -155,17 +163,28 @@ class Client:
         """As `submit_many`, without blocking the event loop."""
         return await asyncio.to_thread(self.submit_many, pipeline, jobs, **options)
 
-    def _accept(self, pipeline: str | Pipeline, jobs: Sequence[Submission], *, wait_broker: bool) -> list[Handle]:
-        name, spec = self._resolve(pipeline)
+    def _accept(
+        self,
+        name: str,
+        spec: Pipeline,
+        jobs: Sequence[Submission],
+        wait_broker: bool = True,
+        before_start: Callable[[str], object] | None = None,
+    ) -> list[Handle]:
         for job in jobs:
             require_input(job.input)
+            if job.callback is not None:
+                require_callback(job.callback, self.config.webhooks)
         if not wait_broker:
             self._publisher.require_broker()
         with submitting(name, jobs) as told:
             with self.database.write() as connection:
                 accepted = accept_jobs(connection, name, spec, told.jobs)
             told.accepted([job.job_id for job in accepted])
-            ear = self.open_ear(accepted[0].job_id) if len(jobs) == 1 and jobs[0].stream else None
+            if before_start is not None:
+                before_start(accepted[0].job_id)
+            listens = before_start is None and len(jobs) == 1 and jobs[0].stream
+            ear = self.open_ear(accepted[0].job_id) if listens else None
             published = self._publish([job for job in accepted if job.fresh])
         return [Handle(self, job.job_id, published=published, ear=ear) for job in accepted]
 

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, JsonValue, PositiveInt, model_validator
 
 from mirepoix.addresses import is_link_local
+from mirepoix.caps import EVERY_TENANT, Alert, Bound, Period
 from mirepoix.errors import PipelineError
 from mirepoix.paths import location, walk
 from mirepoix.privacy import Privacy
 from mirepoix.spec import Call, Pipeline
 from mirepoix.strict import Strict, unknown
+from mirepoix.webhooks import EnvName, Webhooks
 
 ORCHESTRATE = "orchestrate"
 BULK_SUFFIX = ".bulk"
@@ -88,10 +90,13 @@ class Breaker(Strict):
 class Tenant(Strict):
     """What holds for one tenant, or, under the name `*`, for each tenant that has no entry of its own.
 
-    `daily_cost` is what its calls of one day (UTC) may cost at the most, in USD.
+    `daily_cost` and `monthly_cost` are what its calls of one day, and of one month (UTC), may cost at the most, in USD.
+    `secret_env` names the variable with the secret that signs its callbacks, where that is not everybody's.
     """
 
     daily_cost: Usd | None = None
+    monthly_cost: Usd | None = None
+    secret_env: EnvName | None = None
 
 
 class Provider(Strict):
@@ -227,6 +232,8 @@ class Config(Strict):
     pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
     tenants: dict[str, Tenant] = Field(default_factory=dict)
     privacy: Privacy = Privacy()
+    webhooks: Webhooks = Webhooks()
+    alerts: tuple[Alert, ...] = ()
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -240,6 +247,7 @@ class Config(Strict):
         for key, model in self.models.items():
             self._check_model(key, model)
         self._check_privacy()
+        self._check_alerts()
         for name, spec in self.pipelines.items():
             self.require_models(name, spec)
         return self
@@ -253,6 +261,14 @@ class Config(Strict):
         if self.is_external(asked):
             text = f"{asked!r} is external (provider {self.provider_of(asked)!r}); name one with external: false."
             raise Misplaced(text, "privacy", "model")
+
+    def _check_alerts(self) -> None:
+        for index, alert in enumerate(self.alerts):
+            if alert.tenant != EVERY_TENANT and not self.bounds(alert.tenant):
+                text = f"tenant {alert.tenant!r} has no daily_cost and no monthly_cost that it could pass a share of."
+                raise Misplaced(text, "alerts", index, "tenant")
+            if (alert.secret_env or self.webhooks.secret_env) is None:
+                raise Misplaced("alerts are signed: give a secret_env here, or webhooks a secret_env.", "alerts", index)
 
     def _check_model(self, key: str, model: Model) -> None:
         if model.provider not in self.providers:
@@ -278,10 +294,20 @@ class Config(Strict):
                 text = f"pipeline {name!r}, step {place.path!r}: {unknown(f'model {asked!r}', asked, self.models)}"
                 raise Misplaced(text, "pipelines", name, *location(place), "call", "model")
 
-    def daily_cap(self, tenant: str) -> Decimal | None:
-        """USD that the calls of `tenant` may cost in one day; None: no cap."""
-        entry = self.tenants.get(tenant) or self.tenants.get("*")
-        return None if entry is None else entry.daily_cost
+    def bounds(self, tenant: str) -> tuple[Bound, ...]:
+        """What the calls of `tenant` may cost in a day and in a month, and who is told of it; empty: no cap."""
+        entry = self._entry(tenant)
+        alerts = tuple(alert for alert in self.alerts if alert.tenant in (EVERY_TENANT, tenant))
+        caps = () if entry is None else ((Period.DAY, entry.daily_cost), (Period.MONTH, entry.monthly_cost))
+        return tuple(Bound(period, most, alerts) for period, most in caps if most is not None)
+
+    def callback_secret(self, tenant: str) -> str | None:
+        """The name of the variable with the secret that signs the callbacks of `tenant`."""
+        entry = self._entry(tenant)
+        return (entry.secret_env if entry is not None else None) or self.webhooks.secret_env
+
+    def _entry(self, tenant: str) -> Tenant | None:
+        return self.tenants.get(tenant) or self.tenants.get(EVERY_TENANT)
 
     def provider_of(self, model: str) -> str:
         """The provider whose queue serves `model`."""

@@ -56,6 +56,17 @@ class Lane(StrEnum):
     """Served when the fast lane leaves room."""
 
 
+class DeliveryState(StrEnum):
+    """pending -> delivered | failed."""
+
+    PENDING = "pending"
+    """To be sent, or sent again."""
+    DELIVERED = "delivered"
+    """The receiver answered with 2xx."""
+    FAILED = "failed"
+    """Given up: tried too often, or it leads where it must not."""
+
+
 class ErrorKind(StrEnum):
     """Why a call or a step ended without an answer."""
 

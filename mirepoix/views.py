@@ -25,7 +25,10 @@ class _View(BaseModel):
 
 
 class JobView(_View):
-    """One job as it stands. `latency_s` runs from submission to its end, or to now; `models` in order of first use."""
+    """One job as it stands. `latency_s` runs from submission to its end, or to now; `models` in order of first use.
+
+    `max_cost_usd` is what its calls may cost at the most, None where nothing was said.
+    """
 
     job: str
     state: JobState
@@ -35,7 +38,9 @@ class JobView(_View):
     output: JsonValue = None
     error_kind: str | None = None
     error: str | None = None
+    tags: dict[str, str] = {}
     cost_usd: UsdText
+    max_cost_usd: UsdText | None = None
     latency_s: float
     models: tuple[str, ...]
     calls: int
@@ -63,6 +68,8 @@ class AttemptView(_View):
     status: int | None
     input_tokens: int | None
     output_tokens: int | None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     cost_usd: UsdText | None
     latency_s: float | None
     error: str | None
@@ -111,9 +118,11 @@ class TraceView(_View):
     version: str
     state: JobState
     tenant: str
+    task: str | None = None
     input: JsonValue
     output: JsonValue = None
     error: str | None = None
+    tags: dict[str, str] = {}
     cost_usd: UsdText
     latency_s: float
     spec: dict[str, Any]

@@ -83,9 +83,19 @@ def names_in(template: str) -> Used:
         tree = _environment.parse(template)
     except TemplateSyntaxError as error:
         raise PipelineError(f"not a valid template (line {error.lineno}): {error.message}") from error
-    named = _steps_named(tree)
+    named = _fields_named(tree, "steps")
     loads = sum(node.name == "steps" and node.ctx == "load" for node in tree.find_all(nodes.Name))
     return Used(frozenset(_free_names(tree)), frozenset(named), loads > len(named))
+
+
+@lru_cache(maxsize=4096)
+def fields_of(template: str, name: str) -> frozenset[str]:
+    """The `x` of every `name.x` and `name["x"]` in `template`. Raises PipelineError."""
+    try:
+        tree = _environment.parse(template)
+    except TemplateSyntaxError as error:
+        raise PipelineError(f"not a valid template (line {error.lineno}): {error.message}") from error
+    return frozenset(_fields_named(tree, name))
 
 
 def check_template(template: str, place: Place, field: str) -> None:
@@ -119,7 +129,7 @@ def _check_names(tree: nodes.Template, place: Place, where: str) -> None:
     for name in sorted(_free_names(tree)):
         if name not in known:
             raise PipelineError(f"{where}: {unknown(f'name {name!r}', name, known)}")
-    for name in _steps_named(tree):
+    for name in _fields_named(tree, "steps"):
         if name not in scope.names:
             raise PipelineError(
                 f"{where}: {unknown(f'step {name!r}', name, scope.names)} Only earlier steps have an output."
@@ -159,10 +169,10 @@ def _free_names(tree: nodes.Template) -> set[str]:
     return {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"} - bound - set(_environment.globals)
 
 
-def _steps_named(tree: nodes.Template) -> list[str]:
-    """The `x` of every `steps.x` and `steps["x"]`."""
+def _fields_named(tree: nodes.Template, name: str) -> list[str]:
+    """The `x` of every `name.x` and `name["x"]`."""
     fields = [(node.node, node.attr) for node in tree.find_all(nodes.Getattr)]
     keys = [
         (node.node, str(node.arg.value)) for node in tree.find_all(nodes.Getitem) if isinstance(node.arg, nodes.Const)
     ]
-    return [name for owner, name in fields + keys if isinstance(owner, nodes.Name) and owner.name == "steps"]
+    return [field for owner, field in fields + keys if isinstance(owner, nodes.Name) and owner.name == name]

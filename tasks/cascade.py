@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from db.decisions import Below, read_below, read_input, record_decision
+from db.decisions import read_below, read_input, record_decision
 from db.steps import read_version
 from mirepoix.errors import PipelineError
-from mirepoix.paths import Place, child, children, find, judge_of, samples_of
+from mirepoix.paths import Place, find
 from mirepoix.spec import Cascade
 from mirepoix.states import ErrorKind
-from pipelines.gates import Ask, Heard, Move, Tier, needs_function, next_move
+from pipelines.gates import Move, Tier, needs_function, next_move, places_asked, see_tiers
 from tasks.decide import Deciding, Outcome
 from tasks.house import House
 
@@ -45,32 +45,6 @@ def judging(house: House, job_id: str, path: str) -> Callable[[Deciding], Outcom
     return judge_tier
 
 
-def see_tiers(place: Place, below: Sequence[Below]) -> tuple[Tier, ...]:
-    """The tiers of the cascade at `place` asked so far, with what was asked beside them."""
-    by_path = {one.path: one for one in below}
-    return tuple(_see_tier(tier, by_path) for tier in children(place) if tier.path in by_path)
-
-
-def _see_tier(tier: Place, by_path: dict[str, Below]) -> Tier:
-    seen, cascade = by_path[tier.path], tier.parent
-    gates = _cascade(cascade).accept.gates if cascade is not None else None
-    samples: list[Place] = samples_of(cascade, tier.index) if cascade and gates and gates.consistency else []
-    judges: list[Place] = [judge_of(cascade, tier.index)] if cascade and gates and gates.judge else []
-    heard = {
-        place.path: Heard(by_path[place.path].output, by_path[place.path].error)
-        for place in (*samples, *judges)
-        if place.path in by_path
-    }
-    return Tier(
-        answer=seen.output,
-        finish_reason=seen.finish_reason,
-        error=seen.error,
-        logprob=seen.logprob,
-        samples=tuple(heard[place.path] for place in samples if place.path in heard) or None,
-        judge=next((heard[place.path] for place in judges if place.path in heard), None),
-    )
-
-
 def _foresee(house: House, job_id: str, path: str) -> _Foreseen | None:
     """None where there is no function to ask, or nothing to ask it about yet."""
     with house.database.read() as connection:
@@ -94,16 +68,10 @@ def _carry_out(step: Deciding, tiers: tuple[Tier, ...], move: Move) -> Outcome:
     place, asked = step.place, len(tiers) - 1
     if move.stands is not None:
         return step.answer(move.decision, tiers[move.stands].answer)
-    match move.ask:
-        case Ask.NEXT_TIER:
-            below = [child(place, asked + 1)]
-        case Ask.SAMPLES:
-            below = samples_of(place, asked)
-        case Ask.JUDGE:
-            below = [judge_of(place, asked)]
-        case None:
-            record_decision(step.connection, step.claim, move.decision)
-            return step.fail(ErrorKind.EXHAUSTED, move.decision.reason)
+    if move.ask is None:
+        record_decision(step.connection, step.claim, move.decision)
+        return step.fail(ErrorKind.EXHAUSTED, move.decision.reason)
+    below = places_asked(place, asked, move.ask)
     return step.grow(move.decision, below, step.canvas.before(place, below))
 
 

@@ -16,9 +16,10 @@ from pydantic import JsonValue
 from sqlalchemy import Connection
 
 from db.answers import Progress, answer_step, fail_step, spawn_steps
-from db.decisions import Below, read_below, record_decision
+from db.decisions import read_below, record_decision
 from db.steps import Claim, claim_step
 from db.waking import Wake
+from mirepoix.ended import Below
 from mirepoix.errors import PipelineError, StepFailed
 from mirepoix.paths import Place, find
 from mirepoix.planned import PlannedStep

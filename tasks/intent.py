@@ -184,7 +184,7 @@ def _build(house: House, connection: Connection, claim: Claim) -> Intent:
 
 def _most_cost(house: House, claim: Claim, model: Model, question: Question) -> Decimal:
     """What the call may cost at the most, roughly; 0 where no budget asks."""
-    if claim.job.max_cost is None and house.config.daily_cap(claim.job.tenant) is None:
+    if claim.job.max_cost is None and not house.config.bounds(claim.job.tenant):
         return NOTHING
     usage = Usage(input=most_tokens(question) - question.max_tokens, output=question.max_tokens)
     provider = house.config.providers[model.provider]
@@ -200,7 +200,7 @@ def _open(house: House, connection: Connection, intent: Intent) -> Prepared:
     if (progress := answer_from_cache(connection, intent, asked)) is not None:
         return _Served(progress)
     try:
-        room = reserve(connection, job, intent.most_cost, house.config.daily_cap(job.tenant))
+        room = reserve(connection, job, intent.most_cost, house.config.bounds(job.tenant))
     except BudgetExceeded as error:
         ended = stop_job(connection, job.id, ErrorKind.BUDGET, str(error))
         return _Stopped(str(error), Progress(won=ended, job_ended=ended))

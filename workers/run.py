@@ -23,6 +23,7 @@ from tasks.house import House
 from tasks.providers import check_provider
 from workers.app import create_app
 from workers.lease import Lease
+from workers.messenger import Messenger
 from workers.metrics import serving_metrics
 from workers.reconciler import Reconciler
 from workers.spans import exporting_spans
@@ -50,6 +51,7 @@ def run_worker(settings: Settings, config: Config, name: str) -> None:
         stack.enter_context(_closing_flights(house))
         if name == ORCHESTRATE:
             stack.enter_context(Reconciler(house))
+            stack.enter_context(Messenger(house))
         app.worker_main(
             [
                 "worker",

@@ -1,4 +1,4 @@
-"""The whole house on one machine: broker, emulator, a worker per provider, orchestrators, Flower."""
+"""The whole house on one machine: broker, emulator, a worker per provider, orchestrators, Flower, pages."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from mirepoix.config import ORCHESTRATE, Config
 from mirepoix.errors import MirepoixError
 from mirepoix.ledger.engine import Database
 from mirepoix.settings import Settings
+from mirepoix.web_address import running_web
 from workers.app import create_app
 from workers.embedded import EmbeddedBroker
 from workers.run import require_ready
@@ -36,13 +37,18 @@ LOG_TAIL = 15
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to start. `flower_port` None: no Flower. `emulate`: providers with an HTTP API are emulated."""
+    """What to start. `emulate`: providers with an HTTP API are emulated.
+
+    `flower_port` None: no Flower. `web_port` None: the usual one, or one that is free.
+    """
 
     emulate: bool = False
     seed: int = 0
     time_scale: float = 1.0
     answers: tuple[Path, ...] = ()
     flower_port: int | None = 5555
+    web: bool = True
+    web_port: int | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +89,11 @@ class Stack:
         """Where Flower is; None when it was not asked for."""
         return f"http://127.0.0.1:{self.plan.flower_port}" if self.plan.flower_port is not None else None
 
+    @property
+    def web_url(self) -> str | None:
+        """Where the pages are; None when they were not asked for."""
+        return running_web(self.settings.home) if self.plan.web else None
+
     def watch(self) -> None:
         """Restart what dies, until interrupted."""
         while True:
@@ -108,12 +119,17 @@ class Stack:
             self._add(f"worker-{name}", ["worker", name])
         if self.plan.flower_port is not None:
             self._add("flower", ["flower", "--port", str(self.plan.flower_port)])
+        if self.plan.web:
+            port = [] if self.plan.web_port is None else ["--port", str(self.plan.web_port)]
+            self._add("web", ["web", *port])
         app, _ = create_app(self.settings, self.config)
         if emulated is not None:
             self._wait("the emulator", lambda: _responds(f"{emulated}/_health"))
         self._wait("the workers", lambda: self._all_consume(app))
         if self.flower_url is not None:
             self._wait("Flower", self._flower_knows_us)
+        if self.plan.web:
+            self._wait("the pages", lambda: self.web_url is not None)
 
     def _start_emulator(self) -> str:
         port = free_port()

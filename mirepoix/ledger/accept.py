@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypedDict
@@ -19,6 +19,8 @@ from mirepoix.ledger.contents import insert_missing, store
 from mirepoix.ledger.tables import Job, PipelineVersion, now
 from mirepoix.spec import Pipeline, dump, version
 from mirepoix.states import JobState, Lane
+from mirepoix.tags import require_tags
+from mirepoix.webhooks import require_web_address
 
 LONGEST_DEADLINE = 365 * 24 * 3600
 MOST_URGENT = 100
@@ -38,6 +40,8 @@ class Options(TypedDict, total=False):
     priority: int
     stream: bool
     traceparent: str | None
+    tags: Mapping[str, str]
+    callback: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class Submission:
 
     `key`: the idempotency key; the same tenant and key give the same job. `task`: the kind of work, for routes by task.
     `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails. Of a tenant's jobs
-    that wait, those with the highest `priority` are served first. `stream`: tell the answer while it comes.
+    that wait, those with the highest `priority` are served first. `stream`: tell the answer while it comes. `tags` are
+    texts by name, by which costs can be summed. `callback`: the URL that is told of its end (docs/costs.md).
     `traceparent`: the W3C trace context that the job goes on from; left out, that of the submission itself.
     """
 
@@ -59,6 +64,8 @@ class Submission:
     priority: int = 0
     stream: bool = False
     traceparent: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    callback: str | None = None
 
     def __post_init__(self) -> None:
         """Raise InputError for a bound that cannot be meant."""
@@ -70,6 +77,9 @@ class Submission:
             raise InputError(f"priority is {self.priority}; it must lie between -{MOST_URGENT} and {MOST_URGENT}.")
         if self.traceparent is not None and not TRACEPARENT.fullmatch(self.traceparent):
             raise InputError("traceparent must be of the form 00-<32 hex digits>-<16 hex digits>-<2 hex digits>.")
+        require_tags(self.tags)
+        if self.callback is not None:
+            require_web_address(self.callback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,8 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
             "deadline_at": None if job.deadline is None else moment + timedelta(seconds=job.deadline),
             "stream": job.stream,
             "traceparent": job.traceparent,
+            "tags": dict(job.tags),
+            "callback": job.callback,
             "due_at": moment,
             "drives": 0,
             "created_at": moment,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, update
 
+from mirepoix.ledger.outbox import announce_end
 from mirepoix.ledger.tables import Job, Step, now
 from mirepoix.states import ErrorKind, JobState, StepState
 
@@ -29,9 +30,12 @@ def _end(connection: Connection, job_id: str, state: JobState, kind: ErrorKind |
         update(Job)
         .where(Job.id == job_id, Job.finished_at.is_(None))
         .values(state=state, error_kind=kind, error=error, finished_at=moment, due_at=None)
-    )
-    if ended.rowcount == 0:
+        .returning(Job.tenant, Job.callback)
+    ).one_or_none()
+    if ended is None:
         return False
+    if ended.callback is not None:
+        announce_end(connection, job_id, ended.tenant, ended.callback)
     # Who holds a step goes on holding it until its request has been given up, or its process is found dead.
     connection.execute(
         update(Step)

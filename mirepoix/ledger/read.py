@@ -61,7 +61,7 @@ def list_job_ids(
 def read_trace(connection: Connection, job_id: str) -> TraceView:
     """All that is recorded of one job; raises NotFound."""
     view = read_jobs(connection, [job_id])[0]
-    job = connection.execute(select(Job.input_hash, Job.version).where(Job.id == job_id)).one()
+    job = connection.execute(select(Job.input_hash, Job.version, Job.task).where(Job.id == job_id)).one()
     steps = connection.execute(select(*Step.__table__.c).where(Step.job_id == job_id)).all()
     texts = load(connection, [job.input_hash, *(step.output_hash for step in steps)])
     decisions = _decisions(connection, job_id)
@@ -72,9 +72,11 @@ def read_trace(connection: Connection, job_id: str) -> TraceView:
         version=view.version,
         state=view.state,
         tenant=view.tenant,
+        task=job.task,
         input=texts[job.input_hash],
         output=view.output,
         error=view.error,
+        tags=view.tags,
         cost_usd=view.cost_usd,
         latency_s=view.latency_s,
         spec=connection.execute(
@@ -149,7 +151,9 @@ def _job_view(job: Row[Any], spent: _Spending, outputs: dict[str, Any]) -> JobVi
         output=outputs.get(job.output_hash),
         error_kind=job.error_kind,
         error=job.error,
+        tags=job.tags,
         cost_usd=spent.cost,
+        max_cost_usd=job.max_cost,
         latency_s=_seconds(job.created_at, job.finished_at),
         models=tuple(spent.models),
         calls=spent.calls,
@@ -196,6 +200,8 @@ def _attempt_view(row: Row[Any], step: Row[Any], sources: dict[int, str]) -> Att
         status=row.status,
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
+        cached_tokens=row.cached_tokens,
+        cache_write_tokens=row.cache_write_tokens,
         cost_usd=row.cost,
         latency_s=row.latency,
         error=row.error,

@@ -95,8 +95,9 @@ class Job(Base):
 
     `due_at` is since when it waits to be started, `drives` how often the reconciler has sent it again. `lane` says in
     which queues it travels, `priority` which of its tenant's jobs change to the fast lane first. `max_cost` bounds what
-    its calls may cost; at `deadline_at` it fails. `stream`: its answer is told to who listens while it comes.
-    `traceparent` is the W3C trace context that it goes on from.
+    its calls may cost; at `deadline_at` it fails. `stream`: its answer is told to who listens while it comes. `tags`
+    are the producer's own words on it, texts by name. Its end is told to the address `callback`. `traceparent` is the
+    W3C trace context that it goes on from.
     """
 
     __tablename__ = "jobs"
@@ -144,6 +145,8 @@ class Job(Base):
     deadline_at: Mapped[datetime | None]
     stream: Mapped[bool] = mapped_column(Boolean)
     traceparent: Mapped[str | None] = mapped_column(String(55))
+    tags: Mapped[dict[str, Any]]
+    callback: Mapped[str | None] = mapped_column(Text)
     due_at: Mapped[datetime | None]
     drives: Mapped[int]
     created_at: Mapped[datetime]
@@ -290,18 +293,59 @@ class Worker(Base):
     seen_at: Mapped[datetime]
 
 
-class TenantDay(Base):
-    """What the calls of a tenant with a daily cap cost on one day (UTC, ISO 8601).
+class TenantPeriod(Base):
+    """What the calls of a tenant with a cap cost on one day (`2026-11-25`, UTC) or in one month (`2026-11`).
 
     `spent` is what is known, or must be feared, to be billed; `reserved` is what the calls in flight may still cost.
+    `cap` and `alerts` are those that held at the last reserve: whoever settles a call need not know the configuration.
+    `told` are the alerts that have been written down for this period, by their key.
     """
 
-    __tablename__ = "tenant_days"
+    __tablename__ = "tenant_periods"
 
     tenant: Mapped[str] = mapped_column(String(64), primary_key=True)
-    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    period: Mapped[str] = mapped_column(String(10), primary_key=True)
     spent: Mapped[Decimal] = mapped_column("spent_picousd", Usd, key="spent")
     reserved: Mapped[Decimal] = mapped_column("reserved_picousd", Usd, key="reserved")
+    cap: Mapped[Decimal] = mapped_column("cap_picousd", Usd, key="cap")
+    alerts: Mapped[list[Any]] = mapped_column(JSON)
+    told: Mapped[list[str]]
+
+
+class Delivery(Base):
+    """A webhook that is to be sent, or was: the outbox of the ledger and its log in one.
+
+    Written in the transaction that ends the job (`job_id`), or in which a budget passes a threshold (`payload`).
+    `due_at` is set while it is to be sent, to when it is next tried; who takes it puts that off, so that it comes back
+    if its sender dies. `status` and `error` are of the last try, at `tried_at`.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index(
+            "ix_deliveries_due",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index("ix_deliveries_created", "created_at"),
+        Index("ix_deliveries_job", "job_id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    event: Mapped[str] = mapped_column(String(20))
+    tenant: Mapped[str] = mapped_column(String(64))
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    payload: Mapped[dict[str, Any]]
+    url: Mapped[str] = mapped_column(Text)
+    secret_env: Mapped[str | None] = mapped_column(String(100))
+    state: Mapped[str] = mapped_column(String(10))
+    tries: Mapped[int]
+    status: Mapped[int | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    due_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    tried_at: Mapped[datetime | None]
 
 
 class Quarantined(Base):
@@ -317,3 +361,20 @@ class Quarantined(Base):
     count: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    """A key to the HTTP front door. Only the SHA-256 of its secret is kept; a revoked key stays, so that it is known.
+
+    `rpm` is how many requests of a minute it may make (None: no limit).
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64))
+    tenant: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]]
+    rpm: Mapped[int | None]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]

@@ -12,6 +12,7 @@ from pipelines.gates.function import load_function
 from pipelines.gates.judgement import fence
 from pipelines.gates.quality import judge, stated_confidence
 from pipelines.gates.seen import Heard, Tier
+from pipelines.gates.tiers import places_asked, see_tiers
 
 __all__ = [
     "Ask",
@@ -23,6 +24,8 @@ __all__ = [
     "load_function",
     "needs_function",
     "next_move",
+    "places_asked",
+    "see_tiers",
     "stated_confidence",
     "wants_logprobs",
 ]

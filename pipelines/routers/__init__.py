@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mirepoix.config import Config
 from mirepoix.errors import PipelineError
-from mirepoix.paths import Place, children
-from mirepoix.spec import Route
+from mirepoix.paths import Place, children, walk_below
+from mirepoix.spec import Call, Route
 from mirepoix.states import ErrorKind
 from mirepoix.views import Decision
 from pipelines.routers.complexity import by_complexity
@@ -66,6 +67,8 @@ def choose_branch(place: Place, query: Query, measured: Mapping[str, float] = NO
     passed_over = [f"{branch} ({why[0].partition(':')[0]})" for branch, why in ruled_out.items()]
     reason = preferred.reason + (f"; ruled out: {', '.join(passed_over)}" if passed_over else "")
     features |= preferred.features
+    if node.by not in NEEDS_NO_LATENCY:
+        features["measured"] = _measured_below(place, query.config, measured)
     decision = Decision(
         choice=f"to.{preferred.index}", reason=reason, confidence=preferred.confidence, features=features
     )
@@ -78,6 +81,13 @@ def check_route(node: Route) -> None:
         load(node.by, PLUGINS, tuple(BUILT_IN))
     if node.embeddings not in (None, "ngrams"):
         load(str(node.embeddings), EMBEDDINGS, ("ngrams",))
+
+
+def _measured_below(place: Place, config: Config, measured: Mapping[str, float]) -> dict[str, float]:
+    """What was known of the models below the route, so that a replay can look at the same."""
+    named = {below.node.model for below in walk_below(place) if isinstance(below.node, Call)}
+    asked = {model for name in named for model in (name, *config.in_house(name))}
+    return {model: measured[model] for model in sorted(asked) if model in measured}
 
 
 def _rule_out(place: Place, query: Query) -> tuple[Constraints, list[list[str]]]:

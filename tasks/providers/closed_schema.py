@@ -7,6 +7,7 @@ schema by whoever asked for it.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 ANNOTATIONS = frozenset({"title", "description"})
@@ -25,6 +26,8 @@ LEFT_OUT = (
     | BOUNDS
 )
 """Left out where it is not enforced: the shape of an answer does not change with it."""
+TOLD = BOUNDS | {"minLength", "maxLength", "uniqueItems"}
+"""Told to the model in words where it is left out, as Anthropic's own SDK does."""
 MOST_LEVELS = 100
 
 
@@ -59,7 +62,7 @@ def _closed(schema: Any, known: frozenset[str], all_required: bool, levels: int)
         return {"$ref": schema["$ref"]} | _definitions(schema, known, all_required, levels)
     if schema.keys() - known - LEFT_OUT:
         raise CannotBeClosed
-    closed = {key: value for key, value in schema.items() if key in known}
+    closed = {key: value for key, value in schema.items() if key in known} | _told(schema, known)
     for key in ("items", "anyOf"):
         if key in closed:
             below = closed[key]
@@ -69,6 +72,15 @@ def _closed(schema: Any, known: frozenset[str], all_required: bool, levels: int)
     if _is_object(closed):
         closed |= _closed_object(closed, known, all_required, levels)
     return closed | _definitions(schema, known, all_required, levels)
+
+
+def _told(schema: dict[str, Any], known: frozenset[str]) -> dict[str, str]:
+    """A description that tells the model of the bounds that are left out."""
+    told = [f"{key}: {json.dumps(value)}" for key, value in schema.items() if key in TOLD and key not in known]
+    if not told:
+        return {}
+    description = schema.get("description")
+    return {"description": " ".join([*([str(description)] if description else []), f"({', '.join(told)})"])}
 
 
 def _closed_object(schema: dict[str, Any], known: frozenset[str], all_required: bool, levels: int) -> dict[str, Any]:

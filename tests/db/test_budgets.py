@@ -12,6 +12,7 @@ from db.budgets import Room, reserve
 from db.locks import lock_job
 from db.workers import register_worker, retire_worker
 from mirepoix import Call, Ensemble, Submission
+from mirepoix.caps import Bound, Period
 from mirepoix.errors import BudgetExceeded
 from mirepoix.ledger.accept import accept_jobs
 from mirepoix.ledger.engine import Database
@@ -32,7 +33,7 @@ def ask(run: Run, member: int, amount: str, cap: str | None = None) -> int | Roo
     claim = run.must_claim(f"members.{member}", "w")
     with run.database.write() as connection:
         job = lock_job(connection, run.job_id)
-        room = reserve(connection, job, Decimal(amount), None if cap is None else Decimal(cap))
+        room = reserve(connection, job, Decimal(amount), [] if cap is None else [Bound(Period.DAY, Decimal(cap))])
         if room is Room.LATER:
             return room
         return open_attempt(connection, claim, Asked("one", "a", "wire", {"prompt": "x"}, Decimal(amount)))
@@ -98,7 +99,7 @@ def test_a_daily_cap_holds_over_all_jobs_of_its_tenant_and_no_others(database: D
     def spend(run: Run, amount: str) -> Room:
         job = run.must_claim("$").job
         with database.write() as connection:
-            return reserve(connection, job, Decimal(amount), Decimal(1))
+            return reserve(connection, job, Decimal(amount), [Bound(Period.DAY, Decimal(1))])
 
     assert spend(one, "0.8") is Room.ENOUGH
     assert spend(two, "0.8") is Room.LATER

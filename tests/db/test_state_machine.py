@@ -32,9 +32,10 @@ from db.steps import Claim, move_step, release_step
 from db.waking import Wake, late_wakes, wake_step
 from db.workers import beat, bury_worker, read_beats, register_worker, retire_worker
 from mirepoix import Call, Cascade, Ensemble, If, JobState, Route
+from mirepoix.caps import Bound, Period
 from mirepoix.ledger.ending import cancel_job, stop_job
 from mirepoix.ledger.engine import Database
-from mirepoix.ledger.tables import Attempt, Job, Step, TenantDay, now
+from mirepoix.ledger.tables import Attempt, Job, Step, TenantPeriod, now
 from mirepoix.paths import Place, advisers, child, find
 from mirepoix.spec import Pipeline
 from mirepoix.states import ErrorKind, Lane, StepState
@@ -215,10 +216,10 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def no_cent_is_lost(self) -> None:
-        """The tenant's day holds what its attempts cost, or may yet cost."""
+        """The tenant's day and month hold what its attempts cost, or may yet cost."""
         with self.database.read() as connection:
-            query = select(TenantDay.spent.label("spent"), TenantDay.reserved.label("reserved"))
-            day = connection.execute(query.where(TenantDay.tenant == self.tenant)).one_or_none()
+            query = select(TenantPeriod.spent.label("spent"), TenantPeriod.reserved.label("reserved"))
+            periods = connection.execute(query.where(TenantPeriod.tenant == self.tenant)).all()
             columns = (Attempt.finished_at, Attempt.error_kind, Attempt.cost.label("cost"))
             attempts = connection.execute(select(*columns).where(Attempt.job_id == self.job.job_id)).all()
         reserved = sum((RESERVED for row in attempts if row.finished_at is None), Decimal(0))
@@ -227,7 +228,8 @@ class Ledger(RuleBasedStateMachine):
             (row.cost if row.cost is not None else RESERVED for row in feared if row.error_kind not in UNBILLED),
             Decimal(0),
         )
-        assert (reserved, spent) == ((day.reserved, day.spent) if day else (0, 0))
+        standing = [(each.reserved, each.spent) for each in periods] or [(Decimal(0), Decimal(0))] * 2
+        assert standing == [(reserved, spent)] * 2
 
     def _deliver(self, path: str, holder: str) -> object:
         before = self.job.row(path)
@@ -251,7 +253,7 @@ class Ledger(RuleBasedStateMachine):
 
     def _open(self, claim: Claim) -> None:
         with self.database.write() as connection:
-            reserve(connection, claim.job, RESERVED, CAP)
+            reserve(connection, claim.job, RESERVED, [Bound(period, CAP) for period in Period])
             asked = Asked(MODELS[claim.model or ""], claim.model or "", "wire", {"prompt": "x"}, RESERVED)
             self.open[claim.path, claim.epoch] = open_attempt(connection, claim, asked)
 

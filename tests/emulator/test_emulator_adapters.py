@@ -60,7 +60,7 @@ def send(adapter: Adapter, api: WireApi) -> Completion:
         ({"kind": "html_200"}, ErrorKind.BAD_ANSWER, True),
         ({"kind": "empty_choices"}, ErrorKind.BAD_ANSWER, True),
         ({"kind": "wrong_usage"}, ErrorKind.BAD_ANSWER, True),
-        ({"kind": "error_in_200"}, ErrorKind.BAD_ANSWER, True),
+        ({"kind": "error_in_200"}, ErrorKind.OVERLOADED, True),
         ({"kind": "invalid_utf8"}, ErrorKind.BAD_ANSWER, True),
         ({"kind": "deep_body"}, ErrorKind.BAD_ANSWER, True),
         ({"kind": "huge_body"}, ErrorKind.BAD_ANSWER, False),

@@ -33,7 +33,7 @@ def test_the_overhead_benchmark_measures_all_three() -> None:
 
 def test_the_case_study_compares_three_ways_to_do_the_same_jobs() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bench.case_study", "--jobs", "20", "--time-scale", "0", "--json"],
+        [sys.executable, "-m", "bench.case_study", "--jobs", "20", "--rate", "20", "--time-scale", "0", "--json"],
         cwd=Path(__file__).parents[2],
         env=clean_environ(),
         capture_output=True,
@@ -50,5 +50,5 @@ def test_the_case_study_compares_three_ways_to_do_the_same_jobs() -> None:
         assert set(run["cost_by_kind"]) == {"simple", "complex", "document"}
         assert 0.5 < run["right"] <= 1
         assert run["p95_s"] >= run["mean_s"] > 0
-    # Of 20 jobs a few go on to the dear second tier by luck: 300 jobs save 77 %, these at the least half.
+    # Of 20 jobs a few are asked again by luck: 200 jobs save 77 % and more, these at the least half.
     assert all(saved["cost_percent"] >= 50 for saved in told["saved"].values()), told["saved"]

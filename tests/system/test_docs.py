@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,7 +20,10 @@ pytestmark = [pytest.mark.system, pytest.mark.embedded]
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
-RUNS_UNTIL_STOPPED = ("up", "worker", "flower", "emulator")
+WITH_OWN_CONFIG = [path for path in DOCUMENTS if (path.parent / "mirepoix.yaml").exists()]
+"""Documents of an example whose commands are for its own folder."""
+ANYWHERE = [path for path in DOCUMENTS if path not in WITH_OWN_CONFIG]
+RUNS_UNTIL_STOPPED = ("up", "worker", "flower", "web", "emulator")
 
 
 def blocks(language: str, documents: Sequence[Path] = DOCUMENTS) -> list[str]:
@@ -30,9 +34,15 @@ def blocks(language: str, documents: Sequence[Path] = DOCUMENTS) -> list[str]:
     return [block for each in found for block in each]
 
 
-def shell_lines() -> list[list[str]]:
+def shell_lines(documents: Sequence[Path] = DOCUMENTS) -> list[list[str]]:
     """The commands of all shell blocks, split into words."""
-    return [shlex.split(line) for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    return [shlex.split(line) for block in blocks("sh", documents) for line in block.splitlines() if line.strip()]
+
+
+def commands_in(documents: Sequence[Path]) -> list[list[str]]:
+    """What they show of `mirepoix`, but for what runs until it is stopped."""
+    shown = [words[1:] for words in shell_lines(documents) if words[0] == "mirepoix"]
+    return [words for words in shown if words[0] not in RUNS_UNTIL_STOPPED]
 
 
 def test_each_make_target_that_the_documents_name_exists() -> None:
@@ -71,7 +81,7 @@ def test_each_option_of_a_command_that_runs_until_stopped_is_known(tmp_path: Pat
 
 
 def test_the_commands_and_the_python_example_of_the_readme_run(tmp_path: Path) -> None:
-    lines = [words[1:] for words in shell_lines() if words[0] == "mirepoix" and words[1] not in RUNS_UNTIL_STOPPED]
+    lines = commands_in(ANYWHERE)
     before = [words for words in lines if words[0] in ("init", "check")]
     during = [words for words in lines if words not in before]
     assert before
@@ -96,3 +106,16 @@ def test_the_commands_and_the_python_example_of_the_readme_run(tmp_path: Path) -
             )
             assert done.returncode == 0, done.stderr
             assert "verdict ensemble succeeded" in done.stdout
+
+
+@pytest.mark.parametrize("document", WITH_OWN_CONFIG, ids=lambda path: path.parent.name)
+def test_the_commands_of_an_example_with_a_configuration_of_its_own_run(tmp_path: Path, document: Path) -> None:
+    home = tmp_path / document.parent.name
+    shutil.copytree(document.parent, home)
+    lines = commands_in([document])
+    assert lines
+    with up(home, "--emulate", "--time-scale", "0.05", "--flower-port", "0"):
+        for words in lines:
+            done = command(home, *words)
+            assert done.returncode == 0, f"{words}: {done.stderr}"
+            assert done.stdout.strip(), words

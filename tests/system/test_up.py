@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -137,7 +139,17 @@ def test_the_demo_compares_five_pipelines_with_the_strong_model_alone(tmp_path: 
     assert float(rows["ask"]["cost_usd"]) < float(rows["ask"]["alone"]["cost_usd"])
     jobs = command(tmp_path, "jobs", "--json", "--limit", "1")
     assert "succeeded" in jobs.stdout
+    sums = [json.loads(line) for line in command(tmp_path, "costs", "--by", "pipeline", "--json").stdout.splitlines()]
+    assert sum(Decimal(row["cost_usd"]) for row in sums) == billed(tmp_path / ".mirepoix" / "bill.sqlite3")
     wait_until_gone(tmp_path)
+
+
+def billed(bill: Path) -> Decimal:
+    """What the emulator charged for, to the last digit."""
+    with closing(sqlite3.connect(bill)) as connection:
+        rows = connection.execute("SELECT cost_usd FROM bill WHERE billed").fetchall()
+    assert len(rows) > 300
+    return sum((Decimal(cost) for (cost,) in rows), Decimal(0))
 
 
 def _arguments(folder: Path) -> list[str]:

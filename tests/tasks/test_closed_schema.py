@@ -46,17 +46,20 @@ def test_a_pydantic_model_becomes_strict_all_the_way_down() -> None:
     for part in objects(closed):
         assert part["additionalProperties"] is False
         assert part["required"] == list(part["properties"])
-    assert closed["properties"]["number"] == {"type": "string", "pattern": r"^\d+$", "title": "Number"}
+    number = closed["properties"]["number"]
+    assert (number["pattern"], number["description"]) == (r"^\d+$", "(minLength: 3)")
+    assert "minLength" not in number
     assert "default" not in str(closed)
     assert closed["properties"]["note"]["description"] == "Anything else."
     Draft202012Validator.check_schema(closed)
 
 
-def test_anthropic_keeps_what_is_optional_and_no_bounds() -> None:
+def test_anthropic_keeps_what_is_optional_and_is_told_of_bounds_in_words() -> None:
     closed = close_for_anthropic(Invoice.model_json_schema())
     assert closed is not None
     assert closed["required"] == ["number", "lines"]
-    assert closed["properties"]["number"] == {"type": "string", "title": "Number"}
+    assert closed["properties"]["number"].keys() == {"type", "title", "description"}
+    assert closed["properties"]["number"]["description"] == r'(minLength: 3, pattern: "^\\d+$")'
     assert all(part["additionalProperties"] is False for part in objects(closed))
 
 

@@ -37,12 +37,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
-        "tenant_days",
+        "tenant_periods",
         sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("period", sa.String(length=10), nullable=False),
         sa.Column("spent_picousd", sa.BigInteger(), nullable=False),
         sa.Column("reserved_picousd", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("tenant", "day"),
+        sa.Column("cap_picousd", sa.BigInteger(), nullable=False),
+        sa.Column("alerts", sa.JSON(), nullable=False),
+        sa.Column("told", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "period"),
+    )
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("rpm", sa.Integer(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "quarantine",
@@ -75,6 +89,8 @@ def upgrade() -> None:
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stream", sa.Boolean(), nullable=False),
         sa.Column("traceparent", sa.String(length=55), nullable=True),
+        sa.Column("tags", sa.JSON(), nullable=False),
+        sa.Column("callback", sa.Text(), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("drives", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -164,6 +180,36 @@ def upgrade() -> None:
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.create_index("ix_attempts_started", ["started_at"], unique=False)
         batch_op.create_index("ix_attempts_prompt", ["prompt_hash"], unique=False)
+
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("event", sa.String(length=20), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("job_id", sa.String(length=26), nullable=True),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("secret_env", sa.String(length=100), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index("ix_deliveries_created", ["created_at"], unique=False)
+        batch_op.create_index("ix_deliveries_job", ["job_id"], unique=False)
+        batch_op.create_index(
+            "ix_deliveries_due",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
 
     op.create_table(
         "decisions",
@@ -258,6 +304,7 @@ def downgrade() -> None:
 
     op.drop_table("steps")
     op.drop_table("decisions")
+    op.drop_table("deliveries")
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index("ix_attempts_prompt")
         batch_op.drop_index("ix_attempts_started")
@@ -271,6 +318,7 @@ def downgrade() -> None:
 
     op.drop_table("jobs")
     op.drop_table("workers")
+    op.drop_table("api_keys")
     op.drop_table("pipelines")
     op.drop_table("contents")
     # ### end Alembic commands ###

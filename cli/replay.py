@@ -1,0 +1,112 @@
+"""`replay`: run a job again against recorded answers, or ask its models again, and show what differs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from cli import context, screen
+from cli.jobs import JobId
+from cli.screen import Json
+from mirepoix.client import Client
+from mirepoix.errors import NotFound
+from mirepoix.strict import unknown
+from mirepoix.views import Decision, TraceView
+from pipelines.check import check_pipeline
+from pipelines.replay import Library, Outcome, Replay, ReplayedDecision, Walk, compare, walk_recorded, walk_with
+
+MARKS = {
+    Outcome.SAME: ("=", "green"),
+    Outcome.FACT: ("=", "dim"),
+    Outcome.OTHERWISE: ("~", "yellow"),
+    Outcome.CHANGED: ("!", "red"),
+    Outcome.NEW: ("+", "cyan"),
+    Outcome.GONE: ("-", "magenta"),
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(replay)
+
+
+def replay(
+    job: JobId,
+    config_now: Annotated[
+        bool, typer.Option("--config-now", help="With the pipeline of that name as mirepoix.yaml has it now.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Run a job again against its recorded answers; nobody is asked. Exits 1 when something comes out otherwise."""
+    with context.client() as client:
+        trace = client.get(job).trace()
+        found = compare(trace, walk_now(client, trace) if config_now else walk_recorded(trace, client.config))
+    if json:
+        screen.print_json(found.model_dump(mode="json") | {"changes": len(found.changes)})
+    else:
+        _print(found)
+    raise typer.Exit(0 if found.same else 1)
+
+
+def walk_now(client: Client, trace: TraceView) -> Walk:
+    """The job in the pipeline of that name as it is configured now. Raises NotFound, PipelineError."""
+    config = client.config
+    if trace.pipeline not in config.pipelines:
+        raise NotFound(unknown(f"pipeline {trace.pipeline!r}", trace.pipeline, config.pipelines))
+    spec = config.pipelines[trace.pipeline]
+    check_pipeline(trace.pipeline, spec, config)
+    library = Library()
+    walk_recorded(trace, config, library)
+    return walk_with(trace, spec, config, library)
+
+
+def _print(found: Replay) -> None:
+    same = sum(one.outcome in (Outcome.SAME, Outcome.FACT) for one in found.decisions)
+    versions = (
+        found.version if found.version == found.replayed_version else f"{found.version} as {found.replayed_version}"
+    )
+    screen.out.print(Text(f"{found.job} {found.pipeline}@{versions}"))
+    for one in found.decisions:
+        _print_decision(one)
+    for call in found.unasked:
+        screen.out.print(
+            Text(f"? {call.path}: not recorded; this question was never put to {call.model}", style="cyan")
+        )
+    for path, fact in found.facts.items():
+        screen.out.print(Text(f"  {path}: taken as recorded: {fact}", style="dim"))
+    output = "the output is the same" if found.same_output else _output(found)
+    screen.out.print(Text(f"{same} of {len(found.decisions)} decisions come out the same; {output}"))
+
+
+def _print_decision(one: ReplayedDecision) -> None:
+    mark, style = MARKS[one.outcome]
+    screen.out.print(Text(f"{mark} {one.path} {one.kind} {one.number + 1}: {_told(one)}", style=style))
+    if one.outcome in (Outcome.CHANGED, Outcome.OTHERWISE):
+        screen.out.print(Text(f"    recorded: {_reason(one.recorded)}"))
+        screen.out.print(Text(f"    now:      {_reason(one.replayed)}"))
+    if one.outcome is Outcome.OTHERWISE and one.differing:
+        screen.out.print(Text(f"    differing features: {', '.join(one.differing)}"))
+
+
+def _told(one: ReplayedDecision) -> str:
+    match one.outcome:
+        case Outcome.CHANGED if one.recorded is not None and one.replayed is not None:
+            return f"{one.recorded.choice} -> {one.replayed.choice}"
+        case Outcome.GONE if one.recorded is not None:
+            return f"{one.recorded.choice} no longer"
+        case Outcome.NEW if one.replayed is not None:
+            return f"{one.replayed.choice}: {one.replayed.reason}"
+    decision = one.replayed or one.recorded
+    return "" if decision is None else decision.choice
+
+
+def _reason(decision: Decision | None) -> str:
+    return "nothing" if decision is None else screen.harmless(f"{decision.reason} ({decision.confidence:.2f})")
+
+
+def _output(found: Replay) -> str:
+    if found.state.terminal:
+        return f"the output is another: {screen.shown(found.output)}"
+    return "recorded answers do not lead to its output"

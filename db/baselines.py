@@ -1,0 +1,111 @@
+"""What finished jobs cost, and the answers of theirs that another model would have had to give too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from db.costs import EVERYTHING, Scope
+from mirepoix.answered import AnsweredStep
+from mirepoix.ledger.tables import Attempt, Job, Step
+from mirepoix.prices import Usage
+from mirepoix.states import JobState, StepState
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredCall:
+    """The answer that a call took: whose it is, its tokens, and what it cost. `cached`: nobody was asked."""
+
+    provider: str
+    usage: Usage
+    cost: Decimal
+    cached: bool
+
+
+@dataclass(slots=True)
+class FinishedJob:
+    """A job that succeeded: what all its attempts cost, its answered steps, and its calls by path."""
+
+    id: str
+    cost: Decimal = Decimal(0)
+    steps: list[AnsweredStep] = field(default_factory=list)
+    calls: dict[str, AnsweredCall] = field(default_factory=dict)
+
+
+def finished_jobs(connection: Connection, scope: Scope = EVERYTHING) -> Iterator[FinishedJob]:
+    """The jobs that were submitted in `scope` and succeeded, in the order of their ids, read a batch at a time."""
+    last = ""
+    while ids := _next_ids(connection, scope, last):
+        last = ids[-1]
+        yield from _read(connection, ids)
+
+
+def cost_of_others(connection: Connection, scope: Scope = EVERYTHING) -> Decimal:
+    """What the attempts of the other jobs that were submitted in `scope` cost."""
+    query = select(func.sum(Attempt.cost).label("cost")).join(Job, Job.id == Attempt.job_id)
+    return connection.execute(_submitted(query, scope).where(Job.state != JobState.SUCCEEDED)).scalar_one() or Decimal(
+        0
+    )
+
+
+def _next_ids(connection: Connection, scope: Scope, after: str) -> Sequence[str]:
+    query = select(Job.id).where(Job.id > after, Job.state == JobState.SUCCEEDED).order_by(Job.id).limit(BATCH)
+    return connection.scalars(_submitted(query, scope)).all()
+
+
+def _submitted(query: Select[Any], scope: Scope) -> Select[Any]:
+    query = query.where(*scope.of_jobs)
+    if scope.since is not None:
+        query = query.where(Job.created_at >= scope.since)
+    return query if scope.until is None else query.where(Job.created_at < scope.until)
+
+
+def _read(connection: Connection, ids: Sequence[str]) -> Iterator[FinishedJob]:
+    jobs = {id_: FinishedJob(id_) for id_ in ids}
+    total = func.sum(Attempt.cost).label("cost")
+    for row in connection.execute(
+        select(Attempt.job_id, total).where(Attempt.job_id.in_(ids)).group_by(Attempt.job_id)
+    ):
+        jobs[row.job_id].cost = row.cost or Decimal(0)
+    steps = select(Step.job_id, Step.path, Step.parent, Step.kind, Step.position, Step.output_hash)
+    for step in connection.execute(steps.where(Step.job_id.in_(ids), Step.state == StepState.SUCCEEDED)):
+        jobs[step.job_id].steps.append(AnsweredStep(step.path, step.parent, step.kind, step.position, step.output_hash))
+    for (job_id, path), call in _answered(connection, ids).items():
+        jobs[job_id].calls[path] = call
+    yield from jobs.values()
+
+
+def _answered(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, str], AnsweredCall]:
+    """The last answered attempt of each step."""
+    columns = (
+        Attempt.job_id,
+        Attempt.path,
+        Attempt.provider,
+        Attempt.input_tokens,
+        Attempt.output_tokens,
+        Attempt.cached_tokens,
+        Attempt.cache_write_tokens,
+        Attempt.cached_from,
+        Attempt.cost.label("cost"),
+    )
+    query = select(*columns).where(Attempt.job_id.in_(ids), Attempt.error_kind.is_(None))
+    found: dict[tuple[str, str], AnsweredCall] = {}
+    for row in connection.execute(query.where(Attempt.finished_at.is_not(None)).order_by(Attempt.id)):
+        found[row.job_id, row.path] = _call(row)
+    return found
+
+
+def _call(row: Any) -> AnsweredCall:
+    usage = Usage(
+        input=row.input_tokens or 0,
+        output=row.output_tokens or 0,
+        cached=row.cached_tokens or 0,
+        cache_write=row.cache_write_tokens or 0,
+    )
+    return AnsweredCall(row.provider, usage, row.cost or Decimal(0), row.cached_from is not None)

@@ -1,0 +1,76 @@
+"""What goes on at this moment: bounded looks at the ledger, so that they stay quick however much it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from mirepoix.ledger.tables import Attempt, Job, Step, Worker
+
+NEWEST_LATENCIES = 1_000
+OPEN_JOBS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """The steps of one provider (None: the orchestrators): ready since when, and in some process's hands."""
+
+    provider: str | None
+    ready: int
+    oldest: datetime | None
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFigures:
+    """A worker process thought alive."""
+
+    name: str
+    queues: Sequence[str]
+    started_at: datetime
+    seen_at: datetime
+
+
+def newest_latencies(connection: Connection) -> list[float]:
+    """The seconds of the newest answered attempts, 1,000 at the most, in rising order."""
+    newest = connection.execute(select(func.max(Attempt.id))).scalar_one() or 0
+    query = select(Attempt.latency).where(
+        Attempt.id > newest - NEWEST_LATENCIES,
+        Attempt.latency.is_not(None),
+        Attempt.error_kind.is_(None),
+        Attempt.cached_from.is_(None),
+    )
+    return sorted(float(latency) for latency in connection.scalars(query) if latency is not None)
+
+
+def queue_figures(connection: Connection) -> dict[str | None, QueueFigures]:
+    """Of each provider that has steps ready or at work."""
+    ready = connection.execute(
+        select(Step.provider, func.count().label("steps"), func.min(Step.due_at).label("oldest"))
+        .where(Step.due_at.is_not(None))
+        .group_by(Step.provider)
+    ).all()
+    held = dict(
+        connection.execute(
+            select(Step.provider, func.count()).where(Step.holder.is_not(None)).group_by(Step.provider)
+        ).all()
+    )
+    found = {
+        row.provider: QueueFigures(row.provider, row.steps, row.oldest, held.pop(row.provider, 0)) for row in ready
+    }
+    return found | {provider: QueueFigures(provider, 0, None, steps) for provider, steps in held.items()}
+
+
+def open_jobs(connection: Connection) -> dict[str, int]:
+    """How many jobs that have not ended are in which state, of 50,000 of them at the most."""
+    some = select(Job.state).where(Job.finished_at.is_(None)).limit(OPEN_JOBS).subquery()
+    return dict(connection.execute(select(some.c.state, func.count()).group_by(some.c.state)).all())
+
+
+def living_workers(connection: Connection) -> list[WorkerFigures]:
+    """The worker processes thought alive, by name."""
+    query = select(Worker.name, Worker.queues, Worker.started_at, Worker.seen_at).where(Worker.alive)
+    return [WorkerFigures(*row) for row in connection.execute(query.order_by(Worker.name))]

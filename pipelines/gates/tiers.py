@@ -1,0 +1,48 @@
+"""The tiers of a cascade as its gates see them, read from how the steps below it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mirepoix.ended import Below
+from mirepoix.paths import Place, child, children, judge_of, samples_of
+from mirepoix.spec import Cascade
+from pipelines.gates.cascade import Ask
+from pipelines.gates.seen import Heard, Tier
+
+
+def see_tiers(place: Place, below: Sequence[Below]) -> tuple[Tier, ...]:
+    """The tiers of the cascade at `place` asked so far, with what was asked beside them."""
+    by_path = {one.path: one for one in below}
+    return tuple(_see_tier(place, tier, by_path) for tier in children(place) if tier.path in by_path)
+
+
+def places_asked(place: Place, asked: int, ask: Ask) -> list[Place]:
+    """What the cascade at `place`, whose last asked tier is number `asked`, asks next."""
+    match ask:
+        case Ask.NEXT_TIER:
+            return [child(place, asked + 1)]
+        case Ask.SAMPLES:
+            return samples_of(place, asked)
+        case Ask.JUDGE:
+            return [judge_of(place, asked)]
+
+
+def _see_tier(cascade: Place, tier: Place, by_path: Mapping[str, Below]) -> Tier:
+    seen = by_path[tier.path]
+    gates = cascade.node.accept.gates if isinstance(cascade.node, Cascade) else None
+    samples: list[Place] = samples_of(cascade, tier.index) if gates and gates.consistency else []
+    judges: list[Place] = [judge_of(cascade, tier.index)] if gates and gates.judge else []
+    heard = {
+        place.path: Heard(by_path[place.path].output, by_path[place.path].error)
+        for place in (*samples, *judges)
+        if place.path in by_path
+    }
+    return Tier(
+        answer=seen.output,
+        finish_reason=seen.finish_reason,
+        error=seen.error,
+        logprob=seen.logprob,
+        samples=tuple(heard[place.path] for place in samples if place.path in heard) or None,
+        judge=next((heard[place.path] for place in judges if place.path in heard), None),
+    )

@@ -1,0 +1,152 @@
+"""Costs by day and model over weeks, and calls by minute, without reading them all for each look.
+
+What began in a span of time that is over does not change any more once it has an outcome, so sums of spans are
+remembered in this process: days, of those not yet settled the hours, of these the minutes. A look reads only the
+minutes that are still open. The first one after a start reads the whole days once, in the background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from threading import Lock, Thread
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+
+from db.model_sums import ModelSum, sum_span
+from mirepoix.errors import LedgerError
+from mirepoix.ledger.engine import Database
+from mirepoix.ledger.tables import now
+from web.house import house_of
+
+SETTLED = timedelta(minutes=2)
+"""An attempt is dated before it is written; a writer waits for its turn for less than this."""
+LOST = timedelta(days=1)
+"""Attempts without an outcome after so long are taken for lost: their span counts as settled."""
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+FINER = {DAY: HOUR, HOUR: MINUTE}
+WARMED_DAYS = 30
+
+Sums = tuple[ModelSum, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `start`, for `length`: a day, an hour or a minute."""
+
+    start: datetime
+    length: timedelta
+
+    @property
+    def end(self) -> datetime:
+        """Where the next one begins."""
+        return self.start + self.length
+
+    def parts(self) -> list[Span]:
+        """The spans of the next finer kind that make it up; none for a minute."""
+        finer = FINER.get(self.length)
+        return (
+            [] if finer is None else [Span(self.start + finer * index, finer) for index in range(self.length // finer)]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day (UTC), and what each model cost on it."""
+
+    date: date
+    models: Sums
+
+
+class SpanSums:
+    """Remembers the sums of settled spans. `mixed` are those over that had attempts without an outcome."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[Span, Sums] = {}
+        self._mixed: set[Span] = set()
+        self._lock = Lock()
+
+    def warm(self) -> None:
+        """Read the last days in the background."""
+        Thread(target=self._read_ahead, name="warm-sums", daemon=True).start()
+
+    def last_days(self, count: int, present: datetime | None = None) -> list[Day]:
+        """The last `count` days up to `present`, today last."""
+        moment = present or now()
+        today = moment.astimezone(UTC).date()
+        dates = [today - timedelta(days=back) for back in reversed(range(count))]
+        spans = [Span(datetime.combine(day, time(), UTC), DAY) for day in dates]
+        return [Day(day, self._look(span, moment)) for day, span in zip(dates, spans, strict=True)]
+
+    def last_minutes(self, count: int, present: datetime | None = None) -> list[tuple[datetime, Sums]]:
+        """The beginnings of the last `count` minutes up to `present`, the last one first begun, with their sums."""
+        moment = present or now()
+        last = moment.astimezone(UTC).replace(second=0, microsecond=0)
+        starts = [last - MINUTE * back for back in reversed(range(count))]
+        return [(start, self._look(Span(start, MINUTE), moment)) for start in starts]
+
+    def _read_ahead(self) -> None:
+        with suppress(LedgerError):  # whoever looks at it will be told
+            self.last_days(WARMED_DAYS)
+
+    def _look(self, span: Span, present: datetime) -> Sums:
+        known = self._known.get(span)
+        if known is not None:
+            return known
+        with self._lock, self._database.read() as connection:
+            return self._sum(connection, span, present)
+
+    def _sum(self, connection: Connection, span: Span, present: datetime) -> Sums:
+        known = self._known.get(span)
+        if known is not None or span.start > present:
+            return known or ()
+        over, parts = span.end + SETTLED <= present, span.parts()
+        if parts and (not over or span in self._mixed):
+            sums = merged(row for part in parts for row in self._sum(connection, part, present))
+            if over and all(part in self._known for part in parts):
+                self._known[span] = sums
+                self._mixed.discard(span)
+            return sums
+        sums = sum_span(connection, span.start, span.end)
+        if over and (present >= span.end + LOST or not any(row.unfinished for row in sums)):
+            self._known[span] = sums
+        elif over:
+            self._mixed.add(span)
+        return sums
+
+
+def merged(rows: Iterable[ModelSum]) -> Sums:
+    """One row for each model, the dearest first."""
+    sums: dict[tuple[str, str], ModelSum] = {}
+    for row in rows:
+        before = sums.get((row.provider, row.model))
+        sums[row.provider, row.model] = row if before is None else _plus(before, row)
+    return tuple(sorted(sums.values(), key=lambda row: (-row.cost_usd, -row.attempts, row.model)))
+
+
+def span_sums(request: Request) -> SpanSums:
+    """Those that the app of this request remembers."""
+    state = request.app.state
+    if not hasattr(state, "span_sums"):
+        state.span_sums = SpanSums(house_of(request).client.database)
+        state.span_sums.warm()
+    known: SpanSums = state.span_sums
+    return known
+
+
+def _plus(one: ModelSum, other: ModelSum) -> ModelSum:
+    return replace(
+        one,
+        attempts=one.attempts + other.attempts,
+        failed=one.failed + other.failed,
+        unfinished=one.unfinished + other.unfinished,
+        input_tokens=one.input_tokens + other.input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        cost_usd=one.cost_usd + other.cost_usd,
+    )
