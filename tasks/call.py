@@ -35,7 +35,7 @@ from tasks.intent import Intent, Moved, ask_again, claim_call, open_again
 from tasks.limits import Admission, Reason, Refusal, wait_for_admission
 from tasks.providers.base import Completion
 from tasks.recording import answered, failed, write_until_taken
-from tasks.showing import Shown
+from tasks.showing import Shown, asking
 from tasks.spans import CallSpan
 from tasks.telling import Telling
 from tasks.wanted import Misfit
@@ -158,7 +158,7 @@ class _Asking:
         """Send the request once and write down what came of it; None when the step is answered."""
         admission = self._be_admitted()
         if self.shown is not Shown.RE_ASKING:
-            self._show(Shown.ASKING)
+            self._show(asking(self.intent.claim.path))
         with self.house.spans.call(self.intent, self.house.config.providers[self.intent.model.provider]) as span:
             return self._ask_once(admission, span)
 

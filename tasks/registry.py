@@ -18,7 +18,6 @@ from tasks.choose import choose_next
 from tasks.decide import decide
 from tasks.ensemble import count_votes
 from tasks.house import House
-from tasks.showing import Shown
 from tasks.spread import spread_items
 from tasks.start import continue_chain, start_job
 
@@ -26,12 +25,6 @@ from tasks.start import continue_chain, start_job
 def register_tasks(app: Celery, house: House) -> None:
     """Give `app` the tasks; they work with what is in `house`."""
     deciding = {ROUTE: choose_next, REDUCE: count_votes, EXPAND: spread_items}
-
-    def go_on_with(task: Task[Any, Any], canvas: Signature[Any] | None, shown: Shown) -> None:
-        """Celery says nothing more of a task that was replaced, so its last state is shown here."""
-        if canvas is not None:
-            house.showing.show(shown)
-            task.replace(canvas)
 
     @app.task(name=START, shared=False)
     def start(*job_ids: str) -> None:
@@ -42,22 +35,26 @@ def register_tasks(app: Celery, house: House) -> None:
     @app.task(name=CALL, bind=True, shared=False, throws=SPARED)
     def call(task: Task[Any, Any], job_id: str, path: str) -> None:
         with caring_for_step(house, job_id, path):
-            go_on_with(task, call_model(house, job_id, path), Shown.MOVED)
+            _go_on_with(task, call_model(house, job_id, path))
 
     for name, think in deciding.items():
-        shown = Shown.ROUTED if name == ROUTE else Shown.CONTINUED
 
         @app.task(name=name, bind=True, shared=False, throws=SPARED)
-        def decision(task: Task[Any, Any], job_id: str, path: str, think: Any = think, shown: Any = shown) -> None:
+        def decision(task: Task[Any, Any], job_id: str, path: str, think: Any = think) -> None:
             with caring_for_step(house, job_id, path):
-                go_on_with(task, decide(house, job_id, path, think), shown)
+                _go_on_with(task, decide(house, job_id, path, think))
 
     @app.task(name=GATE, bind=True, shared=False, throws=SPARED)
     def gate(task: Task[Any, Any], job_id: str, path: str) -> None:
         with caring_for_step(house, job_id, path):
-            go_on_with(task, decide(house, job_id, path, judging(house, job_id, path)), Shown.ESCALATING)
+            _go_on_with(task, decide(house, job_id, path, judging(house, job_id, path)))
 
     @app.task(name=GO_ON, bind=True, shared=False)
     def go_on(task: Task[Any, Any], job_id: str, path: str, index: int) -> None:
         with caring_for_step(house, job_id, path):
-            go_on_with(task, continue_chain(house, job_id, path, index), Shown.CONTINUED)
+            _go_on_with(task, continue_chain(house, job_id, path, index))
+
+
+def _go_on_with(task: Task[Any, Any], canvas: Signature[Any] | None) -> None:
+    if canvas is not None:
+        task.replace(canvas)

@@ -7,6 +7,7 @@ is not missed: no call waits for the broker because of it.
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,19 +33,21 @@ class Shown(StrEnum):
     WAITING = "waiting_for_limit"
     """The provider takes no call now."""
     ASKING = "asking"
-    """It had to wait, and its request is out now."""
+    """It had to wait, and its request is out now; one that need not wait is `started`."""
     RETRYING = "waiting_to_retry"
     """The request failed, and will be sent again."""
     RE_ASKING = "re_asking"
     """The answer did not fit the schema; the model is asked again."""
-    MOVED = "moved"
-    """The call goes on at another model, as a task of that queue."""
-    ROUTED = "routed"
-    """Its branch takes its place."""
     ESCALATING = "escalating"
-    """The answer was not good enough; the next tier, or a judge, takes the gate's place."""
-    CONTINUED = "continued"
-    """What comes next takes its place."""
+    """An earlier tier of its cascade was not good enough, so a later one is asked."""
+
+
+LATER_TIER = re.compile(r"(?:^|[.])tiers[.][1-9]")
+
+
+def asking(path: str) -> Shown:
+    """What the call at `path` is at while its request is out."""
+    return Shown.ESCALATING if LATER_TIER.search(path) else Shown.ASKING
 
 
 @dataclass(frozen=True, slots=True)

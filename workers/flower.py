@@ -8,6 +8,7 @@ import os
 from mirepoix.config import Config
 from mirepoix.errors import ConfigError
 from mirepoix.settings import Settings
+from mirepoix.web_address import running_web
 from workers.app import create_app
 from workers.flower_links import link_to_jobs
 
@@ -29,7 +30,7 @@ def run_flower(settings: Settings, config: Config, *, host: str, port: int, basi
     if basic_auth is None:
         os.environ["FLOWER_UNAUTHENTICATED_API"] = "true"
     app, _ = create_app(settings, config)
-    link_to_jobs(lambda: settings.web_url)
+    link_to_jobs(lambda: settings.web_url or running_web(settings.home))
     options = [
         f"--address={host}",
         f"--port={port}",
