@@ -44,6 +44,13 @@ class ErrorReply(BaseModel):
     error: ErrorBody
 
 
+AS_JSON: dict[str, Any] = {
+    "description": "What went wrong.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorReply"}}},
+}
+"""How OpenAPI describes an error where the answer itself is no JSON."""
+
+
 class Refusal(HTTPException):
     """An error with the field it is about, or a code for programs."""
 

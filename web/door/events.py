@@ -19,19 +19,20 @@ from web.door.hearing import AsyncEar, follow
 from web.door.jobs import JobId, own_job
 from web.door.requests import JobReply
 from web.door.sse import HEARTBEAT, EventStream, event
-from web.errors import ErrorReply
+from web.errors import AS_JSON
 from web.house import house_of
 
-router = APIRouter(
-    tags=["jobs"], responses={"4XX": {"model": ErrorReply}, "5XX": {"model": ErrorReply, "description": "Trouble here"}}
-)
+router = APIRouter(tags=["jobs"])
 
 
 @router.get(
     "/v1/jobs/{id}/events",
+    status_code=200,
     response_class=EventStream,
     responses={
-        200: {"description": "Server-sent events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+        200: {"description": "Events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        "4XX": AS_JSON,
+        "5XX": AS_JSON,
     },
 )
 async def watch_job(request: Request, caller: Reader, id: JobId) -> EventStream:
