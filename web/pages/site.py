@@ -11,6 +11,7 @@ from starlette.staticfiles import StaticFiles
 from web.pages import costs, job, jobs, overview, pipelines, playground
 from web.pages.access import Access, Guard
 from web.pages.failures import told_in_a_page
+from web.pages.render import NAME
 
 STATIC = Path(__file__).parent / "static"
 
@@ -36,8 +37,10 @@ def routes(access: Access | None = None) -> list[BaseRoute]:
     ]
     return [
         *(
-            Route(page.path, told_in_a_page(page.endpoint), name=page.name, methods=page.methods, middleware=guard)
+            Route(
+                page.path, told_in_a_page(page.endpoint), name=NAME + page.name, methods=page.methods, middleware=guard
+            )
             for page in pages
         ),
-        Mount("/static", app=StaticFiles(directory=STATIC), name="static", middleware=guard),
+        Mount("/static", app=StaticFiles(directory=STATIC), name=NAME + "static", middleware=guard),
     ]

@@ -7,7 +7,7 @@ minutes that are still open. The first one after a start reads the whole days on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -47,6 +47,10 @@ class Span:
         """Where the next one begins."""
         return self.start + self.length
 
+    def within(self, other: Span) -> bool:
+        """Whether it begins in `other`."""
+        return other.start <= self.start < other.end
+
     def parts(self) -> list[Span]:
         """The spans of the next finer kind that make it up; none for a minute."""
         finer = FINER.get(self.length)
@@ -82,25 +86,26 @@ class SpanSums:
         today = moment.astimezone(UTC).date()
         dates = [today - timedelta(days=back) for back in reversed(range(count))]
         spans = [Span(datetime.combine(day, time(), UTC), DAY) for day in dates]
-        return [Day(day, self._look(span, moment)) for day, span in zip(dates, spans, strict=True)]
+        return [Day(span.start.date(), sums) for span in spans for sums in self._look([span], moment)]
 
     def last_minutes(self, count: int, present: datetime | None = None) -> list[tuple[datetime, Sums]]:
         """The beginnings of the last `count` minutes up to `present`, the last one first begun, with their sums."""
         moment = present or now()
         last = moment.astimezone(UTC).replace(second=0, microsecond=0)
-        starts = [last - MINUTE * back for back in reversed(range(count))]
-        return [(start, self._look(Span(start, MINUTE), moment)) for start in starts]
+        spans = [Span(last - MINUTE * back, MINUTE) for back in reversed(range(count))]
+        return [(span.start, sums) for span, sums in zip(spans, self._look(spans, moment), strict=True)]
 
     def _read_ahead(self) -> None:
         with suppress(LedgerError):  # whoever looks at it will be told
             self.last_days(WARMED_DAYS)
 
-    def _look(self, span: Span, present: datetime) -> Sums:
-        known = self._known.get(span)
-        if known is not None:
-            return known
+    def _look(self, spans: Sequence[Span], present: datetime) -> list[Sums]:
+        """All of them in one turn: others, such as the reading ahead, take theirs between two looks."""
+        known = self._known
+        if all(span in known for span in spans):
+            return [known[span] for span in spans]
         with self._lock, self._database.read() as connection:
-            return self._sum(connection, span, present)
+            return [self._sum(connection, span, present) for span in spans]
 
     def _sum(self, connection: Connection, span: Span, present: datetime) -> Sums:
         known = self._known.get(span)
@@ -110,15 +115,23 @@ class SpanSums:
         if parts and (not over or span in self._mixed):
             sums = merged(row for part in parts for row in self._sum(connection, part, present))
             if over and all(part in self._known for part in parts):
-                self._known[span] = sums
-                self._mixed.discard(span)
+                self._settle(span, sums)
             return sums
         sums = sum_span(connection, span.start, span.end)
         if over and (present >= span.end + LOST or not any(row.unfinished for row in sums)):
-            self._known[span] = sums
+            self._settle(span, sums)
         elif over:
             self._mixed.add(span)
         return sums
+
+    def _settle(self, span: Span, sums: Sums) -> None:
+        """Remember `span`; of a day its hours and minutes are remembered no more."""
+        self._mixed.discard(span)
+        if span.length < DAY:
+            self._known[span] = sums
+            return
+        others = {other: rows for other, rows in self._known.items() if other.length == DAY or not other.within(span)}
+        self._known = others | {span: sums}
 
 
 def merged(rows: Iterable[ModelSum]) -> Sums:
