@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, select
 
+from mirepoix.again import Again
 from mirepoix.errors import NotFound
 from mirepoix.ledger.tables import Job
 from mirepoix.states import JobState, Lane
@@ -28,6 +29,7 @@ class LockedJob:
     max_cost: Decimal | None
     deadline_at: datetime | None
     stream: bool
+    again: Again | None = None
 
 
 def lock_job(connection: Connection, job_id: str) -> LockedJob:
@@ -46,6 +48,7 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         Job.max_cost.label("max_cost"),
         Job.deadline_at,
         Job.stream,
+        Job.again,
     ).where(Job.id == job_id)
     job = connection.execute(query.with_for_update()).one_or_none()
     if job is None:
@@ -62,4 +65,5 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         max_cost=job.max_cost,
         deadline_at=job.deadline_at,
         stream=job.stream,
+        again=None if job.again is None else Again.model_validate(job.again),
     )

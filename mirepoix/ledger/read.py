@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from mirepoix.again import Again
 from mirepoix.errors import NotFound
 from mirepoix.ledger import tables
 from mirepoix.ledger.contents import load
@@ -61,7 +62,7 @@ def list_job_ids(
 def read_trace(connection: Connection, job_id: str) -> TraceView:
     """All that is recorded of one job; raises NotFound."""
     view = read_jobs(connection, [job_id])[0]
-    job = connection.execute(select(Job.input_hash, Job.version, Job.task).where(Job.id == job_id)).one()
+    job = connection.execute(select(Job.input_hash, Job.version, Job.task, Job.again).where(Job.id == job_id)).one()
     steps = connection.execute(select(*Step.__table__.c).where(Step.job_id == job_id)).all()
     texts = load(connection, [job.input_hash, *(step.output_hash for step in steps)])
     decisions = _decisions(connection, job_id)
@@ -73,6 +74,7 @@ def read_trace(connection: Connection, job_id: str) -> TraceView:
         state=view.state,
         tenant=view.tenant,
         task=job.task,
+        again=None if job.again is None else Again.model_validate(job.again),
         input=texts[job.input_hash],
         output=view.output,
         error=view.error,

@@ -96,6 +96,7 @@ class Job(Base):
     `due_at` is since when it waits to be started, `drives` how often the reconciler has sent it again. `lane` says in
     which queues it travels, `priority` which of its tenant's jobs change to the fast lane first. `max_cost` bounds what
     its calls may cost; at `deadline_at` it fails. `stream`: its answer is told to who listens while it comes.
+    `again`: which job this one runs again, and what it takes over from it (`mirepoix.again`).
     """
 
     __tablename__ = "jobs"
@@ -142,6 +143,7 @@ class Job(Base):
     max_cost: Mapped[Decimal | None] = mapped_column("max_cost_picousd", Usd, key="max_cost")
     deadline_at: Mapped[datetime | None]
     stream: Mapped[bool] = mapped_column(Boolean)
+    again: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     due_at: Mapped[datetime | None]
     drives: Mapped[int]
     created_at: Mapped[datetime]

@@ -47,6 +47,14 @@ class Quality(_Part):
     high: float
 
 
+class Rated(_Part):
+    """The quality as recorded and as expected; `judged`: by judges, for want of labels."""
+
+    recorded: Quality | None
+    expected: Quality | None
+    judged: bool
+
+
 class Share(_Part):
     """Of all calls, the share that a model gets; `unseen` of the expected ones were never made."""
 
@@ -76,10 +84,8 @@ class WhatIf(_Part):
 
 def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0) -> WhatIf:
     """Sum up `outcomes`, of which there is at least one. The same outcomes give the same estimate."""
-    labelled = [one for one in outcomes if not one.judged and one.quality is not None]
-    judged = not labelled
-    rated = labelled or [one for one in outcomes if one.quality is not None]
-    quality = _quality([one.new_quality for one in rated])
+    rated = rate(outcomes)
+    quality, judged = rated.expected, rated.judged
     unseen = sum(one.unseen for one in outcomes)
     return WhatIf(
         jobs=len(outcomes),
@@ -91,12 +97,20 @@ def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0)
         seconds=_amount([one.recorded.seconds for one in outcomes], [one.expected.seconds for one in outcomes]),
         models=_shares([one.recorded for one in outcomes], [one.expected for one in outcomes]),
         quality=quality,
-        recorded_quality=_quality([one.quality for one in rated]),
+        recorded_quality=rated.recorded,
         judged=judged and quality is not None,
         unseen_jobs=unseen,
         unseen_share=unseen / len(outcomes),
         said=tuple(_said(outcomes, means, quality, judged=judged)),
     )
+
+
+def rate(outcomes: Sequence[JobOutcome]) -> Rated:
+    """The quality of the jobs that have a label; where none has, of those that a judge scored."""
+    labelled = [one for one in outcomes if not one.judged and one.quality is not None]
+    rated = labelled or [one for one in outcomes if one.quality is not None]
+    before, after = [one.quality for one in rated], [one.new_quality for one in rated]
+    return Rated(recorded=_quality(before), expected=_quality(after), judged=not labelled)
 
 
 def bootstrap(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:

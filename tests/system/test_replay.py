@@ -126,3 +126,28 @@ def test_the_command_tells_a_change_and_exits_1(played: Played) -> None:
     assert "- $ route 1: to.0 no longer" in told
     assert "? $: not recorded: this question was never put to opus" in told
     assert played.world.run_with(there, "replay", trace.job).returncode == 0
+
+
+def test_a_live_replay_takes_the_recorded_route_and_asks_again(played: Played) -> None:
+    trace = next(t for t in played.traces if t.pipeline == "ask" and t.steps[0].decisions[0].choice == "to.0")
+    (shown,) = played.world.lines("replay", trace.job, "--live")
+    with played.world.client() as client:
+        again = client.get(shown["after"]["job"]).trace()
+    assert (again.pipeline, again.version, again.input) == (trace.pipeline, trace.version, trace.input)
+    assert again.steps[0].decisions[0].reason == f"pinned to what job {trace.job} chose"
+    assert again.steps[0].decisions[0].choice == "to.0"
+    assert again.cost_usd > 0
+    assert compare(again, walk_recorded(again, played.config)).same
+
+
+def test_a_fork_takes_over_what_is_before_its_step_and_asks_the_rest_anew(played: Played) -> None:
+    trace = next(t for t in played.traces if t.pipeline == "report")
+    (shown,) = played.world.lines("replay", trace.job, "--from", "report")
+    assert shown["taken_over"] == ["text", "mood", "summary"]
+    with played.world.client() as client:
+        again = client.get(shown["after"]["job"]).trace()
+    calls = {step.path: step.calls[0].attempts[0] for step in again.steps if step.calls}
+    assert [path for path, attempt in calls.items() if attempt.cached] == ["text", "mood", "summary"]
+    assert calls["summary"].cached_from == f"{trace.job}/summary"
+    assert again.cost_usd == calls["report"].cost_usd
+    assert 0 < again.cost_usd < trace.cost_usd

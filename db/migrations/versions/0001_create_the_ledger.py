@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("max_cost_picousd", sa.BigInteger(), nullable=True),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stream", sa.Boolean(), nullable=False),
+        sa.Column("again", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("drives", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
