@@ -10,12 +10,26 @@ from rich.text import Text
 from cli import context, screen
 from cli.jobs import JobId
 from cli.screen import Json
+from mirepoix.again import Again
 from mirepoix.client import Client
-from mirepoix.errors import NotFound
+from mirepoix.errors import InputError, NotFound
+from mirepoix.spec import parse
+from mirepoix.states import JobState
 from mirepoix.strict import unknown
-from mirepoix.views import Decision, TraceView
+from mirepoix.views import Decision, TraceView, usd_text
 from pipelines.check import check_pipeline
-from pipelines.replay import Library, Outcome, Replay, ReplayedDecision, Walk, compare, walk_recorded, walk_with
+from pipelines.replay import (
+    Library,
+    Outcome,
+    Replay,
+    ReplayedDecision,
+    Walk,
+    compare,
+    pins_of,
+    steps_before,
+    walk_recorded,
+    walk_with,
+)
 
 MARKS = {
     Outcome.SAME: ("=", "green"),
@@ -37,11 +51,26 @@ def replay(
     config_now: Annotated[
         bool, typer.Option("--config-now", help="With the pipeline of that name as mirepoix.yaml has it now.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the models again, along the recorded routes; costs money.")
+    ] = False,
+    from_step: Annotated[
+        str | None, typer.Option("--from", metavar="STEP", help="Ask anew from this step on; what is before stays.")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait for a live one at the most.")] = None,
     json: Json = False,
 ) -> None:
-    """Run a job again against its recorded answers; nobody is asked. Exits 1 when something comes out otherwise."""
+    """Run a job again against its recorded answers; nobody is asked. Exits 1 when something comes out otherwise.
+
+    With --live or --from it becomes a new job, whose output, cost and latency are shown beside those of the old one.
+    """
+    asks = live or from_step is not None
+    if asks and config_now:
+        raise InputError("--config-now asks nobody; --live and --from run the pipeline as it was.")
     with context.client() as client:
         trace = client.get(job).trace()
+        if asks:
+            raise typer.Exit(run_again(client, trace, from_step, timeout, json=json))
         found = compare(trace, walk_now(client, trace) if config_now else walk_recorded(trace, client.config))
     if json:
         screen.print_json(found.model_dump(mode="json") | {"changes": len(found.changes)})
@@ -60,6 +89,30 @@ def walk_now(client: Client, trace: TraceView) -> Walk:
     library = Library()
     walk_recorded(trace, config, library)
     return walk_with(trace, spec, config, library)
+
+
+def run_again(client: Client, trace: TraceView, from_step: str | None, timeout: float | None, *, json: bool) -> int:
+    """Run the job again as a new one and show both; the exit code. Raises NotFound, ResultTimeout."""
+    spec = parse(trace.spec)
+    steps = () if from_step is None else tuple(steps_before(trace, spec, from_step))
+    handle = client.submit_again(Again(job=trace.job, pins=pins_of(trace, spec, from_step), steps=steps))
+    after = handle.wait(timeout)
+    before = client.get(trace.job).view()
+    if json:
+        shown = {"before": before.model_dump(mode="json"), "after": after.model_dump(mode="json")}
+        screen.print_json({**shown, "same_output": before.output == after.output, "taken_over": list(steps)})
+    else:
+        rows = [
+            ("job", before.job, after.job),
+            ("state", before.state, after.state),
+            ("models", ", ".join(before.models), ", ".join(after.models)),
+            ("calls", str(before.calls), f"{after.calls}, {len(steps)} of them taken over"),
+            ("USD", usd_text(before.cost_usd), usd_text(after.cost_usd)),
+            ("seconds", f"{before.latency_s:.2f}", f"{after.latency_s:.2f}"),
+            ("output", *(screen.shown(view.error or view.output) for view in (before, after))),
+        ]
+        screen.print_table(["", "before", "after"], rows)
+    return 0 if after.state is JobState.SUCCEEDED else 1
 
 
 def _print(found: Replay) -> None:

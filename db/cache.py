@@ -13,7 +13,7 @@ from db.attempts import Asked, insert_attempt
 from db.budgets import NOTHING
 from db.steps import Claim
 from mirepoix.ledger.contents import encode, load
-from mirepoix.ledger.tables import Attempt, Job, now
+from mirepoix.ledger.tables import Attempt, Job, Step, now
 
 LOOKED_AT = 5
 """How many of the newest answers are looked at for one that serves."""
@@ -27,6 +27,12 @@ class Earlier:
     answer: JsonValue
     finish_reason: str | None
     row: Row[*tuple[object, ...]]
+
+    @property
+    def form(self) -> str | None:
+        """As what the JSON stood in it."""
+        form: str | None = self.row.form
+        return form
 
 
 def earlier_answers(
@@ -53,6 +59,23 @@ def earlier_answers(
         if row.answer_hash not in answers:  # not stored any more
             continue
         yield Earlier(row.id, answers[row.answer_hash], row.finish_reason, row)
+
+
+def answer_before(connection: Connection, claim: Claim) -> tuple[Asked, Earlier, JsonValue] | None:
+    """What the job that this one runs again was asked and answered at this step, and what came of it as its output."""
+    again = claim.job.again
+    if again is None or claim.path not in again.steps:
+        return None
+    query = select(*Attempt.__table__.c).where(Attempt.job_id == again.job, Attempt.path == claim.path)
+    answered = query.where(Attempt.error_kind.is_(None), Attempt.answer_hash.is_not(None))
+    row = connection.execute(answered.order_by(Attempt.id.desc()).limit(1)).one_or_none()
+    step = select(Step.output_hash).where(Step.job_id == again.job, Step.path == claim.path)
+    output_hash = connection.execute(step).scalar_one_or_none()
+    if row is None or output_hash is None:
+        return None
+    texts = load(connection, [row.answer_hash, output_hash, row.prompt_hash])
+    asked = Asked(row.provider, row.model, row.wire_name, texts.get(row.prompt_hash))
+    return asked, Earlier(row.id, texts.get(row.answer_hash), row.finish_reason, row), texts.get(output_hash)
 
 
 def record_cached(connection: Connection, claim: Claim, asked: Asked, earlier: Earlier, form: str | None) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, select
 
+from mirepoix.again import Again
 from mirepoix.errors import NotFound
 from mirepoix.ledger.tables import Job
 from mirepoix.states import JobState, Lane
@@ -29,6 +30,7 @@ class LockedJob:
     deadline_at: datetime | None
     stream: bool
     traceparent: str | None
+    again: Again | None = None
 
 
 def lock_job(connection: Connection, job_id: str) -> LockedJob:
@@ -48,6 +50,7 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         Job.deadline_at,
         Job.stream,
         Job.traceparent,
+        Job.again,
     ).where(Job.id == job_id)
     job = connection.execute(query.with_for_update()).one_or_none()
     if job is None:
@@ -65,4 +68,5 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         deadline_at=job.deadline_at,
         stream=job.stream,
         traceparent=job.traceparent,
+        again=None if job.again is None else Again.model_validate(job.again),
     )

@@ -19,10 +19,11 @@ from weakref import WeakSet
 
 from pydantic import JsonValue
 
+from mirepoix.again import Again
 from mirepoix.config import Config
 from mirepoix.config_file import load_config
 from mirepoix.errors import BrokerError, InputError, JobFailed, NotFound, ResultTimeout
-from mirepoix.ledger.accept import Accepted, Options, Submission, accept_jobs
+from mirepoix.ledger.accept import Accepted, Options, Submission, accept_again, accept_jobs
 from mirepoix.ledger.contents import encode
 from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
@@ -106,6 +107,15 @@ class Client:
         while batch := list(islice(waiting, BATCH)):
             whole = [job if isinstance(job, Submission) else Submission(job, **options) for job in batch]
             yield self._accept(name, spec, whole)
+
+    def submit_again(self, again: Again) -> Handle:
+        """Run the job `again.job` again: the pipeline, input and parameters that it had, but no key and no deadline.
+
+        Raises NotFound.
+        """
+        with self.database.write() as connection:
+            (accepted,) = accept_again(connection, again)
+        return Handle(self, accepted.job_id, published=self._publish([accepted]))
 
     def get(self, job_id: str) -> Handle:
         """The handle of a job that exists; raises NotFound."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, PlainSerializer
 
+from mirepoix.again import Again
 from mirepoix.states import EventKind, JobState, StepState, Store
 
 
@@ -146,6 +147,7 @@ class TraceView(_View):
     state: JobState
     tenant: str
     task: str | None = None
+    again: Again | None = None
     input: JsonValue
     output: JsonValue = None
     error: str | None = None

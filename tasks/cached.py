@@ -8,12 +8,23 @@ from sqlalchemy import Connection
 
 from db.answers import Progress, answer_step
 from db.attempts import Asked
-from db.cache import earlier_answers, record_cached
+from db.cache import answer_before, earlier_answers, record_cached
+from db.steps import Claim
 from pipelines.gates.quality import CUT_SHORT
 from tasks.wanted import Fit
 
 if TYPE_CHECKING:
     from tasks.intent import Intent
+
+
+def answer_as_before(connection: Connection, claim: Claim) -> Progress | None:
+    """Answer the step as it was answered in the job that this one runs again; None where it is to be asked anew."""
+    before = answer_before(connection, claim)
+    if before is None:
+        return None
+    asked, earlier, output = before
+    record_cached(connection, claim, asked, earlier, earlier.form)
+    return answer_step(connection, claim, output)
 
 
 def answer_from_cache(connection: Connection, intent: Intent, asked: Asked) -> Progress | None:

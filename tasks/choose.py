@@ -7,7 +7,8 @@ from mirepoix.paths import child
 from mirepoix.spec import If
 from mirepoix.states import ErrorKind
 from pipelines.conditions import check_condition
-from pipelines.routers import choose_branch
+from pipelines.routers import Choice, choose_branch
+from pipelines.routers.pinned import pinned_branch
 from pipelines.routers.query import as_query
 from tasks.decide import Deciding, Outcome
 from tasks.record import visible_values
@@ -30,11 +31,15 @@ def do_or_pass_over(step: Deciding, node: If) -> Outcome:
 
 def choose_route(step: Deciding) -> Outcome:
     """A route: take the branch that the query calls for, among those that can answer it."""
-    value = visible_values(step.connection, step.claim, step.place)["previous"]
-    query = as_query(value, step.house.config, step.claim.job.task)
-    choice = choose_branch(step.place, query, step.house.latencies(step.connection, step.place))
+    choice = pinned_branch(step.place, step.claim.job.again) or _choose(step)
     if choice.index is None:
         record_decision(step.connection, step.claim, choice.decision)
         return step.fail(choice.failure or ErrorKind.NO_BRANCH, choice.decision.reason)
     branch = child(step.place, choice.index)
     return step.grow(choice.decision, [branch], step.canvas.of(branch))
+
+
+def _choose(step: Deciding) -> Choice:
+    value = visible_values(step.connection, step.claim, step.place)["previous"]
+    query = as_query(value, step.house.config, step.claim.job.task)
+    return choose_branch(step.place, query, step.house.latencies(step.connection, step.place))

@@ -23,7 +23,7 @@ from mirepoix.prices import Usage, cost
 from mirepoix.spec import Call
 from mirepoix.states import ErrorKind
 from pipelines.streaming import speaks_for_the_job
-from tasks.cached import answer_from_cache
+from tasks.cached import answer_as_before, answer_from_cache
 from tasks.flights import Flight
 from tasks.follow import follow
 from tasks.guard import keep_in_house
@@ -148,6 +148,8 @@ def _when_there_is_room(
 
 
 def _prepare(house: House, connection: Connection, claim: Claim) -> Prepared:
+    if (progress := answer_as_before(connection, claim)) is not None:
+        return _Served(progress)
     try:
         intent = _build(house, connection, claim)
     except PipelineError as error:

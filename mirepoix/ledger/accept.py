@@ -14,10 +14,11 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, func, select
 from ulid import ULID
 
-from mirepoix.errors import InputError
-from mirepoix.ledger.contents import insert_missing, store
+from mirepoix.again import Again
+from mirepoix.errors import InputError, NotFound
+from mirepoix.ledger.contents import insert_missing, load, store
 from mirepoix.ledger.tables import Job, PipelineVersion, now
-from mirepoix.spec import Pipeline, dump, version
+from mirepoix.spec import Pipeline, dump, parse, version
 from mirepoix.states import JobState, Lane, Store
 from mirepoix.tags import require_tags
 from mirepoix.webhooks import require_web_address
@@ -52,7 +53,8 @@ class Submission:
     `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails. Of a tenant's jobs
     that wait, those with the highest `priority` are served first. `stream`: tell the answer while it comes. `tags` are
     texts by name, by which costs can be summed. `callback`: the URL that is told of its end (docs/costs.md).
-    `traceparent`: the W3C trace context that the job goes on from; left out, that of the submission itself.
+    `traceparent`: the W3C trace context that the job goes on from; left out, that of the submission itself. `again`:
+    what it takes over from a job that it runs again.
     """
 
     input: JsonValue
@@ -66,6 +68,7 @@ class Submission:
     traceparent: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     callback: str | None = None
+    again: Again | None = None
 
     def __post_init__(self) -> None:
         """Raise InputError for a bound that cannot be meant."""
@@ -122,6 +125,7 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
             "traceparent": job.traceparent,
             "tags": dict(job.tags),
             "callback": job.callback,
+            "again": None if job.again is None else job.again.model_dump(mode="json"),
             "due_at": moment,
             "drives": 0,
             "created_at": moment,
@@ -131,6 +135,27 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
     if rows:
         connection.execute(insert_missing(connection, Job), rows)
     return _who_was_first(connection, ids, jobs, lanes)
+
+
+def accept_again(connection: Connection, again: Again) -> list[Accepted]:
+    """Write a job like `again.job`, which takes over from it what `again` says; raises NotFound."""
+    query = select(
+        Job.pipeline,
+        Job.tenant,
+        Job.task,
+        Job.priority,
+        Job.input_hash,
+        Job.max_cost.label("max_cost"),
+        PipelineVersion.spec,
+    ).join(PipelineVersion, PipelineVersion.version == Job.version)
+    job = connection.execute(query.where(Job.id == again.job)).one_or_none()
+    if job is None:
+        raise NotFound(f"no job {again.job!r} in this ledger. `mirepoix jobs` lists them.")
+    given = load(connection, [job.input_hash])[job.input_hash]
+    like = Submission(
+        given, tenant=job.tenant, task=job.task, max_cost=job.max_cost, priority=job.priority, again=again
+    )
+    return accept_jobs(connection, job.pipeline, parse(job.spec), [like])
 
 
 def fast_room(connection: Connection, tenant: str) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from mirepoix.again import Again
 from mirepoix.errors import NotFound
 from mirepoix.ledger import tables
 from mirepoix.ledger.contents import load
@@ -88,6 +89,7 @@ def _trace(view: JobView, job: Row[Any], found: _Found) -> TraceView:
         state=view.state,
         tenant=view.tenant,
         task=job.task,
+        again=None if job.again is None else Again.model_validate(job.again),
         input=found.texts.get(job.input_hash),
         output=view.output,
         error=view.error,

@@ -30,6 +30,7 @@ from pipelines.gates import next_move as next_tier
 from pipelines.references import needs
 from pipelines.replay.questions import Heard, Library, Question, question_of
 from pipelines.routers import choose_branch
+from pipelines.routers.pinned import pinned_branch
 from pipelines.routers.query import as_query
 from pipelines.spreading import gather, spread
 from pipelines.values import Values, find_items, visible_values
@@ -174,7 +175,9 @@ class Walk:
 
     def _route(self, place: Place, node: Route) -> Below:
         value = visible_values(self, place)["previous"]
-        choice = choose_branch(place, as_query(value, self.config, self.trace.task), self._measured(place))
+        query = as_query(value, self.config, self.trace.task)
+        pinned = pinned_branch(place, self.trace.again) if self.own else None
+        choice = pinned or choose_branch(place, query, self._measured(place))
         self._decide(place, choice.decision)
         if choice.index is None:
             return self._fail(place, choice.failure or ErrorKind.NO_BRANCH, choice.decision.reason)

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from pipelines.whatif.estimate import WhatIf, estimate
+from pipelines.whatif.estimate import WhatIf, estimate, rate
 from pipelines.whatif.means import Means
 from pipelines.whatif.outcome import Evaluation, JobOutcome
 
-__all__ = ["Evaluation", "JobOutcome", "Means", "WhatIf", "estimate"]
+__all__ = ["Evaluation", "JobOutcome", "Means", "WhatIf", "estimate", "rate"]

@@ -6,11 +6,11 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import NormalDist, fmean
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.calibration import FEWEST, interval
+from pipelines.calibration import FEWEST
 from pipelines.whatif.expect import Expected
 from pipelines.whatif.means import Means
 from pipelines.whatif.outcome import JobOutcome
@@ -47,6 +47,14 @@ class Quality(_Part):
     high: float
 
 
+class Rated(_Part):
+    """The quality as recorded and as expected; `judged`: by judges, for want of labels."""
+
+    recorded: Quality | None
+    expected: Quality | None
+    judged: bool
+
+
 class Share(_Part):
     """Of all calls, the share that a model gets; `unseen` of the expected ones were never made."""
 
@@ -76,10 +84,8 @@ class WhatIf(_Part):
 
 def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0) -> WhatIf:
     """Sum up `outcomes`, of which there is at least one. The same outcomes give the same estimate."""
-    labelled = [one for one in outcomes if not one.judged and one.quality is not None]
-    judged = not labelled
-    rated = labelled or [one for one in outcomes if one.quality is not None]
-    quality = _quality([one.new_quality for one in rated])
+    rated = rate(outcomes)
+    quality, judged = rated.expected, rated.judged
     unseen = sum(one.unseen for one in outcomes)
     return WhatIf(
         jobs=len(outcomes),
@@ -91,12 +97,20 @@ def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0)
         seconds=_amount([one.recorded.seconds for one in outcomes], [one.expected.seconds for one in outcomes]),
         models=_shares([one.recorded for one in outcomes], [one.expected for one in outcomes]),
         quality=quality,
-        recorded_quality=_quality([one.quality for one in rated]),
+        recorded_quality=rated.recorded,
         judged=judged and quality is not None,
         unseen_jobs=unseen,
         unseen_share=unseen / len(outcomes),
         said=tuple(_said(outcomes, means, quality, judged=judged)),
     )
+
+
+def rate(outcomes: Sequence[JobOutcome]) -> Rated:
+    """The quality of the jobs that have a label; where none has, of those that a judge scored."""
+    labelled = [one for one in outcomes if not one.judged and one.quality is not None]
+    rated = labelled or [one for one in outcomes if one.quality is not None]
+    before, after = [one.quality for one in rated], [one.new_quality for one in rated]
+    return Rated(recorded=_quality(before), expected=_quality(after), judged=not labelled)
 
 
 def bootstrap(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
@@ -109,18 +123,34 @@ def bootstrap(values: Sequence[float], confidence: float = 0.95) -> tuple[float,
     return means[int(tail * resamples)], means[min(resamples - 1, int((1 - tail) * resamples))]
 
 
+def cover(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """An interval of the mean of qualities, 0..1: the bootstrap's, or where each is 0 or 1 Wilson's.
+
+    With the correction for continuity (Newcombe, 1998, method 4): without it, of 4,000 samples of 150 with a mean of
+    0.873 only 92.7 % are covered.
+    """
+    if any(value not in (0.0, 1.0) for value in values):
+        return bootstrap(values, confidence)
+    count, mean, z = len(values), fmean(values), NormalDist().inv_cdf((1 + confidence) / 2)
+    centre, scale = 2 * count * mean + z * z, 2 * (count + z * z)
+    below = z * math.sqrt(max(0.0, z * z - 2 - 1 / count + 4 * mean * (count * (1 - mean) + 1)))
+    above = z * math.sqrt(max(0.0, z * z + 2 - 1 / count + 4 * mean * (count * (1 - mean) - 1)))
+    low = 0.0 if mean == 0 else max(0.0, (centre - 1 - below) / scale)
+    return low, 1.0 if mean == 1 else min(1.0, (centre + 1 + above) / scale)
+
+
 def _amount(recorded: Sequence[float], expected: Sequence[float]) -> Amount:
     low, high = bootstrap(expected)
     return Amount(recorded=fmean(recorded), expected=fmean(expected), low=low, high=high)
 
 
 def _quality(values: Sequence[float | None]) -> Quality | None:
-    """Where each is 0 or 1 by Wilson's interval, which holds where the bootstrap of few has no width, else by that."""
+    """Unknown ones count as wrong for the lower end, as right for the upper one."""
     if not values:
         return None
     known = [value for value in values if value is not None]
-    low, _ = interval([value or 0.0 for value in values])
-    _, high = interval([1.0 if value is None else value for value in values])
+    low, _ = cover([value or 0.0 for value in values])
+    _, high = cover([1.0 if value is None else value for value in values])
     return Quality(
         known=len(known),
         unknown=len(values) - len(known),

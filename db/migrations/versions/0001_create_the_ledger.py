@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.Column("traceparent", sa.String(length=55), nullable=True),
         sa.Column("tags", sa.JSON(), nullable=False),
         sa.Column("callback", sa.Text(), nullable=True),
+        sa.Column("again", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("drives", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
