@@ -7,14 +7,17 @@ import io
 import json
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from db.costs import ByTag, CostBy, Scope, sum_costs
 from db.deliveries import Logged, list_deliveries
 from mirepoix import Call, JobState, Submission
 from mirepoix.errors import InputError
 from mirepoix.states import DeliveryState
+from mirepoix.views import usd_text
 from mirepoix.webhooks import verify_signature
 from tests.receiver import Receiver, receiving
 from tests.system.world import CONFIG, World, open_world
@@ -22,6 +25,7 @@ from tests.system.world import CONFIG, World, open_world
 pytestmark = pytest.mark.system
 
 QUESTION = "What is the capital of France?"
+FORMULA = "=HYPERLINK(1)"
 SECRET, OTHER_SECRET = "a secret of this test", "another one"
 CAP = "0.0002"
 MORE = """
@@ -70,28 +74,27 @@ def find_delivery(world: World, job_id: str) -> list[Logged]:
 
 
 def test_costs_are_summed_by_tag_and_time_exactly(world: World) -> None:
-    first = world.lines("submit", "decide", QUESTION, "--tag", "team=search", "--tag", "env=test", "--wait")[0]
-    second = world.lines("submit", "only_openai", QUESTION, "--tag", "team==HYPERLINK(1)", "--wait")[0]
-    assert first["tags"] == {"team": "search", "env": "test"}
-    assert world.lines("trace", first["job"])[0]["tags"] == first["tags"]
+    with world.client() as client:
+        first = client.submit("decide", QUESTION, tags={"team": "search", "env": "test"})
+        second = client.submit("only_openai", QUESTION, tags={"team": FORMULA}).wait(60)
+        assert first.wait(60).tags == first.trace().tags == {"team": "search", "env": "test"}
     sums = {row["group"]: row for row in world.lines("costs", "--by", "tag:team", "--since", "1h")}
-    assert sums["search"]["cost_usd"] == first["cost_usd"]
-    assert sums["=HYPERLINK(1)"]["cost_usd"] == second["cost_usd"]
+    assert sums["search"]["cost_usd"] == usd_text(first.view().cost_usd)
+    assert sums[FORMULA]["cost_usd"] == usd_text(second.cost_usd)
     assert (sums["search"]["calls"], sums["search"]["failed"], sums["search"]["unknown"]) == (3, 0, 0)
     assert sum(Decimal(row["cost_usd"]) for row in sums.values()) == Decimal(world.bill()["cost_usd"])
-    assert world.lines("costs", "--by", "tag:team", "--until", "1h") == []
-    (of_one,) = world.lines("costs", "--by", "model", "--pipeline", "only_openai", "--tenant", "default")
-    assert (of_one["group"], of_one["cost_usd"], of_one["calls"]) == ("luna", second["cost_usd"], 1)
     rows = list(csv.DictReader(io.StringIO(world.run("costs", "--by", "tag:team", "--csv").stdout)))
-    assert {row["tag:team"]: row["cost_usd"] for row in rows}["'=HYPERLINK(1)"] == second["cost_usd"]
-    assert "did you mean 'tenant'" in world.run("costs", "--by", "tenan", check=2).stderr.lower()
-    world.run("submit", "ask", QUESTION, "--tag", "team", check=2)
+    assert {row["tag:team"]: row["cost_usd"] for row in rows}[f"'{FORMULA}"] == usd_text(second.cost_usd)
+    with world.database.read() as connection:
+        assert sum_costs(connection, ByTag("team"), Scope(until=second.created_at - timedelta(hours=1))) == []
+        (of_one,) = sum_costs(connection, CostBy.MODEL, Scope(pipeline="only_openai", tenant="default"))
+    assert (of_one.group, of_one.cost_usd, of_one.calls) == ("luna", second.cost_usd, 1)
 
 
 def test_costs_are_compared_with_one_model_that_answers_each_question_once(world: World) -> None:
     """One call alone on the same model would have cost the same; an ensemble of three, what its answer cost there."""
     with world.client() as client:
-        views = [client.submit("only_anthropic", QUESTION).wait(30), client.submit("decide", QUESTION).wait(30)]
+        views = [client.submit("only_anthropic", QUESTION).wait(60), client.submit("decide", QUESTION).wait(60)]
         trace = client.get(views[1].job).trace()
     since = views[0].created_at.isoformat()
     *_, told = world.lines("costs", "--since", since, "--baseline", "haiku")
@@ -109,12 +112,14 @@ def test_costs_are_compared_with_one_model_that_answers_each_question_once(world
 
 
 def test_the_end_of_a_job_is_told_once_signed_by_its_tenants_secret(world: World, receiver: Receiver) -> None:
-    (done,) = world.lines("submit", "only_openai", QUESTION, "--callback", f"{receiver.url}/done", "--wait")
+    (done,) = world.lines(
+        "submit", "only_openai", QUESTION, "--tag", "a=b", "--callback", f"{receiver.url}/done", "--wait"
+    )
     job = Submission(QUESTION, tenant="other", callback=f"{receiver.url}/other", tags={"team": "search"})
     with world.client() as client:
         failed, cancelled = client.submit_many("fails", [job, Submission(QUESTION, callback=f"{receiver.url}/gone")])
         cancelled.cancel()
-        failed.wait(30)
+        failed.wait(60)
     world.until(lambda: bool(receiver.at("/done") and receiver.at("/other") and receiver.at("/gone")), "the webhooks")
     (told,), (other,), (gone,) = (receiver.at(path) for path in ("/done", "/other", "/gone"))
     verify_signature(SECRET, told.headers["Mirepoix-Signature"], told.body)
@@ -123,8 +128,8 @@ def test_the_end_of_a_job_is_told_once_signed_by_its_tenants_secret(world: World
         verify_signature(SECRET, other.headers["Mirepoix-Signature"], other.body)
     assert told.json["type"] == told.headers["Mirepoix-Event"] == "job.ended"
     assert told.json["id"] == told.headers["Mirepoix-Delivery"]
-    assert {name: told.json["data"][name] for name in ("job", "state", "output", "cost_usd")} == {
-        name: done[name] for name in ("job", "state", "output", "cost_usd")
+    assert {name: told.json["data"][name] for name in ("job", "state", "output", "cost_usd", "tags")} == {
+        name: done[name] for name in ("job", "state", "output", "cost_usd", "tags")
     }
     assert (other.json["data"]["state"], other.json["data"]["tags"]) == ("failed", {"team": "search"})
     assert gone.json["data"]["state"] == "cancelled"
@@ -180,13 +185,14 @@ def test_alerts_come_once_each_while_two_orchestrators_settle_and_send(world: Wo
 
 
 def test_the_budget_of_a_job_is_shown_with_what_is_left(world: World) -> None:
-    (done,) = world.lines("submit", "only_openai", QUESTION, "--max-cost", "0.05", "--wait")
-    (shown,) = world.lines("show", done["job"])
+    with world.client() as client:
+        done = client.submit("only_openai", QUESTION, max_cost=Decimal("0.05")).wait(60)
+    (shown,) = world.lines("show", done.job)
     assert shown["budget"] == {
         "cap_usd": "0.05",
-        "spent_usd": done["cost_usd"],
+        "spent_usd": usd_text(done.cost_usd),
         "reserved_usd": "0",
-        "left_usd": str(Decimal("0.05") - Decimal(done["cost_usd"])),
+        "left_usd": usd_text(Decimal("0.05") - done.cost_usd),
     }
 
 
@@ -205,11 +211,14 @@ def test_a_webhook_outlives_the_orchestrator_that_was_to_send_it(world: World, r
 
 def test_a_callback_that_leads_where_it_must_not_is_refused(world: World) -> None:
     with world.client() as client:
-        for url in ("http://169.254.169.254/", "http://10.0.0.1/", "http://[::ffff:10.0.0.1]/", "ftp://example.org/"):
+        for url in (
+            "http://metadata.google.internal/",
+            "http://10.0.0.1/",
+            "http://[::ffff:10.0.0.1]/",
+            "ftp://example.org/",
+        ):
             with pytest.raises(InputError, match="callback"):
                 client.submit("ask", QUESTION, callback=url)
-    refused = world.run("submit", "ask", QUESTION, "--callback", "http://metadata.google.internal/", check=2)
-    assert "link-local or metadata" in refused.stderr
     line = json.dumps({"input": QUESTION, "callback": "http://u:p@example.org/"})
     (world.settings.home / "jobs.jsonl").write_text(line)
     assert "no user and no password" in world.run("submit", "ask", "--jsonl", "jobs.jsonl", check=2).stderr
