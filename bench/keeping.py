@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def measure(url: str, jobs: int) -> Iterator[str]:
     with database.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE"))
     for name, search in searches().items():
-        took, found = min(_timed(lambda search=search: _find(database, search)) for _ in range(3))
+        took, found = min(_timed(partial(_find, database, search)) for _ in range(3))
         yield f"search {name}: {1000 * took:.1f} ms, {found} found"
     some = min(jobs, 5_000)
     took, _ = _timed(lambda: sum(1 for _ in islice(export_traces(database, Search()), some)))
