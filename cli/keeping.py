@@ -94,8 +94,8 @@ def export(
         if output is not None:
             to = stack.enter_context(output.open("wb"))
         if gzip or (output is not None and output.suffix == ".gz"):
-            to = _compressed(to)
-            stack.callback(to.close)
+            compressed = stack.enter_context(_compressed(to))
+            to = compressed
         traces = client.export(**fields)
         if format is Format.PARQUET:
             _write_parquet(traces, to)
@@ -105,7 +105,7 @@ def export(
         to.flush()
 
 
-def _compressed(to: Sink) -> Sink:
+def _compressed(to: Sink) -> gzip.GzipFile:
     return gzip.GzipFile(fileobj=to, mode="wb", compresslevel=6, mtime=0)
 
 

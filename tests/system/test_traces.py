@@ -94,10 +94,11 @@ def test_a_trace_tells_moves_and_waits(kept: World, client: Client) -> None:
     assert "moved spare -> luna: model_error" in shown
     assert "openai/luna fallback · answered 200" in shown
     tight = [client.submit("tight", f"wait {number}") for number in range(3)]
+    for handle in tight:
+        handle.wait(40)
     waits = [
         attempt.limit_wait_s
         for handle in tight
-        if handle.wait(40).state.terminal
         for call in handle.trace().steps[0].calls
         for attempt in call.attempts
         if attempt.limit_reason == "concurrency"
