@@ -125,7 +125,7 @@ def _print(found: Replay) -> None:
         _print_decision(one)
     for call in found.unasked:
         screen.out.print(
-            Text(f"? {call.path}: not recorded; this question was never put to {call.model}", style="cyan")
+            Text(f"? {call.path}: not recorded: this question was never put to {call.model}", style="cyan")
         )
     for path, fact in found.facts.items():
         screen.out.print(Text(f"  {path}: taken as recorded: {fact}", style="dim"))

@@ -55,7 +55,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     with open_world(home, config=home / "mirepoix.yaml") as world:
         world.start_workers("orchestrate", *config["providers"])
         traces = [trace for each in run_all(world, [read_example(path) for path in FILES]).values() for trace in each]
-        inputs: dict[str, list[JsonValue]] = {name: [LINES, *ASKED[:: 1 if name == "ask" else 18]] for name in names}
+        inputs: dict[str, list[JsonValue]] = {name: [LINES, *ASKED[:: 1 if name == "ask" else 14]] for name in names}
         yield Played(world, traces + run(world, {n: given[: 1 if n in SLOW else None] for n, given in inputs.items()}))
 
 
