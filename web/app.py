@@ -33,6 +33,7 @@ def create_app(settings: Settings, config: Config, *, password: str | None = Non
         version=__version__,
         openapi_url="/openapi.json",
         docs_url=None,
+        redirect_slashes=False,
         redoc_url=None,
         lifespan=_lifespan,
     )
