@@ -50,6 +50,8 @@ def test_every_option_has_its_place() -> None:
         {"type": "document", "source": {"type": "url", "url": "https://example.org/a.pdf"}},
         {"type": "text", "text": "C"},
     ]
+    told = {"n": {"type": "integer", "description": "(minimum: 0)"}}
+    closed = SCHEMA | {"properties": told, "additionalProperties": False}
     assert body == {
         "model": "the-model",
         "max_tokens": 7,
@@ -57,7 +59,7 @@ def test_every_option_has_its_place() -> None:
         "stop_sequences": ["X"],
         "tools": [{"name": "look_up", "description": "Find it.", "input_schema": TOOL.parameters}],
         "tool_choice": {"type": "any"},
-        "output_config": {"format": {"type": "json_schema", "schema": SCHEMA | {"additionalProperties": False}}},
+        "output_config": {"format": {"type": "json_schema", "schema": closed}},
     }
 
 
