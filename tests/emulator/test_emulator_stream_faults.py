@@ -20,7 +20,7 @@ QUESTION = "What is the capital of France?"
 def struck_by(there: Asking, api: WireApi, fault: dict[str, Any]) -> tuple[Read, dict[str, Any]]:
     """The stream, and its row on the bill."""
     there.set_faults(fault)
-    tag = f"{fault['kind']}-{next(NUMBERS)}/$"
+    tag = f"streamed-{fault['kind']}-{next(NUMBERS)}/$"
     read = read_stream(there, api, QUESTION, tag=tag)
     (row,) = there.rows(tag=tag)
     assert row["billed"]

@@ -240,7 +240,7 @@ def hostile_requests(job: str) -> Iterator[Sent]:
     yield from _wrong_bodies()
     for method in ("PUT", "PATCH", "TRACE", "CONNECT", "BREW"):
         yield method, "/v1/jobs", {}
-    for path in ("/.env", "/v1", "/v1/jobs/", "/docs", "/redoc", "/v1/../../etc/passwd", "/static/../app.py", "//evil"):
+    for path in ("/.env", "/v1", "/v1/jobs/", "/docs", "/redoc", "/v1/../../etc/passwd", "/static/../app.py"):
         yield "GET", path, {}
 
 
