@@ -28,3 +28,10 @@ def _tell_figures(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("measured")
         for figure in figures:
             terminalreporter.write_line(figure)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files that take longest come first, so that no process is left alone with them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    system = {item.path for item in items if item.get_closest_marker("system")}
+    items.sort(key=lambda item: (item.path not in slow, item.path not in system))

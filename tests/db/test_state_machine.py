@@ -337,5 +337,5 @@ def test_no_order_of_events_wakes_an_ensemble_too_seldom_or_lets_a_member_outliv
 def _run(machine: type[Ledger], database: Database, share: float) -> None:
     here = type("Machine", (machine,), {"database": database})
     examples = EXAMPLES if database.url.startswith("sqlite") else EXAMPLES_ON_A_SERVER
-    chosen = settings(max_examples=int(share * examples), stateful_step_count=15, deadline=None)
+    chosen = settings(max_examples=int(share * examples), stateful_step_count=12, deadline=None)
     run_state_machine_as_test(here, settings=chosen)
