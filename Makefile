@@ -19,11 +19,14 @@ help: ## list the targets
 demo: $(READY) ## run real questions and documents through five pipelines, emulated: no API key, no cost
 	$(BIN)/mirepoix demo
 
-test: $(READY) ## run all tests, with real brokers, workers and databases
-	$(PYTEST)
+test: $(READY) ## run the tests, with real brokers, workers and databases
+	$(PYTEST) -m "not long"
+
+test-long: $(READY) ## run those that watch, replay and serve a house of real processes (5 minutes)
+	$(PYTEST) -m long
 
 test-quick: $(READY) ## run the quick tests: all pure ones and the core of the system tests
-	$(PYTEST) -m "(not system or quick) and not slow"
+	$(PYTEST) -m "(not system or quick) and not slow and not long"
 
 test-services: $(READY) ## run the tests that use services on PostgreSQL with redis-server and RabbitMQ, which it installs and starts
 	scripts/with-services $(PYTEST) -m "not embedded" $(ON_POSTGRESQL)
@@ -90,4 +93,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-case-study bench-web patterns lint fmt build lock migration clean
+.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-case-study bench-web patterns lint fmt build lock migration clean

@@ -12,7 +12,7 @@ import pytest
 
 from tests.system.world import clean_environ
 
-pytestmark = [pytest.mark.system, pytest.mark.embedded]
+pytestmark = [pytest.mark.system, pytest.mark.embedded, pytest.mark.long]
 
 
 def test_the_overhead_benchmark_measures_all_three() -> None:

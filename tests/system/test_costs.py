@@ -22,7 +22,7 @@ from mirepoix.webhooks import verify_signature
 from tests.receiver import Receiver, receiving
 from tests.system.world import CONFIG, World, open_world
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 QUESTION = "What is the capital of France?"
 FORMULA = "=HYPERLINK(1)"

@@ -21,7 +21,7 @@ from tests.system.door import open_door
 from tests.system.speaker import Say, Speaker, say, speaking
 from tests.system.world import World, open_world
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 CONFIG = Path(__file__).parent / "door.yaml"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="

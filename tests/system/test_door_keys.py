@@ -19,7 +19,7 @@ from db.keys import Scope, create_key, find_key
 from tests.system.door import open_door
 from tests.system.world import World, open_world
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 CONFIG = Path(__file__).parent / "door.yaml"
 SECRET = "the-secret-of-acme-4711"

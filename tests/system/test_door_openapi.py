@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 from tests.system.door import open_door
 from tests.system.world import open_world
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 CONFIG = Path(__file__).parent / "door.yaml"
 CHECKS = [

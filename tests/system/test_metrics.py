@@ -19,7 +19,7 @@ from mirepoix import Call, JobState
 from tests.system.world import World, open_world, responds
 from workers.stack import free_port
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 CONFIG = Path(__file__).parent / "metrics.yaml"
 DEPLOY = Path(__file__).parents[2] / "deploy"

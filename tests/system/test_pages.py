@@ -14,7 +14,7 @@ from mirepoix.views import JobView
 from tests.system.pages import HOSTILE, QUESTION, run_jobs, serving, tags, visitor
 from tests.system.world import World
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.system.collector import Collector, Told, collecting
 from tests.system.tap import Tap, tapped
 from tests.system.world import World, open_world
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 MARKER = "Zanzibar7391"
 NEST = f"What is the capital of {MARKER}?"

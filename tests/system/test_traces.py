@@ -17,7 +17,7 @@ from mirepoix.ledger.tables import Job
 from tests.db.filed import everything
 from tests.system.world import World, open_world
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 EMAIL = "ada.lovelace@example.org"
 FORGET_AFTER = {"MIREPOIX_FORGET_AFTER": "1"}

@@ -16,7 +16,7 @@ from mirepoix.spec import Pipeline
 from mirepoix.views import TraceView
 from tests.system.world import CONFIG, QUESTIONS, World, open_world, responds
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 QUESTION_LINES = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
 ASKED = [line["question"] for line in QUESTION_LINES]
