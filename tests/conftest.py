@@ -9,6 +9,8 @@ import pytest
 
 from tests.conformance.summary import tell_conformance
 
+LONGEST = ("test_state_machine", "test_up", "test_shutdown", "test_docs", "test_fairness", "test_ocr", "test_documents")
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell how many checks each official SDK passed against the emulator, and figures that tests measured."""
@@ -32,6 +34,5 @@ def _tell_figures(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the files that take longest come first, so that no process is left alone with them at the end."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
     system = {item.path for item in items if item.get_closest_marker("system")}
-    items.sort(key=lambda item: (item.path not in slow, item.path not in system))
+    items.sort(key=lambda item: (item.path.stem not in LONGEST, item.path not in system))
