@@ -14,8 +14,8 @@ import typer
 
 from cli import context, screen
 from cli.compare import Comparison, compare
-from cli.moments import parse_moment
 from cli.screen import Json
+from cli.times import parse_moments
 from db.budgets import NOTHING, Account, tenant_accounts
 from db.costs import UNTAGGED, CostRow, Scope, daily_sums, parse_grouping, sum_costs
 from mirepoix.caps import EVERY_TENANT, Period
@@ -57,7 +57,7 @@ def costs(
     if as_csv and (json or baseline is not None or to_month_end):
         raise InputError("--csv holds the sums alone; it goes with no --json, --baseline or --forecast.")
     moment, grouping = now(), parse_grouping(by)
-    begin, end = (None if text is None else parse_moment(text, moment) for text in (since, until))
+    begin, end = parse_moments(since, until, moment)
     scope = Scope(begin, end, pipeline, tenant)
     with context.client() as client:
         with client.database.read() as connection:

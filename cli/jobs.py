@@ -10,10 +10,11 @@ import typer
 from cli import context, found, screen
 from cli.costs import budget_fields
 from cli.screen import Json
-from cli.times import parse_moment
+from cli.times import parse_moments
 from db.budgets import job_account
 from db.overdue import stuck_job_ids
 from mirepoix.ledger.read import read_jobs
+from mirepoix.ledger.tables import now
 from mirepoix.views import usd_text
 
 STUCK_AFTER_LEASES = 2
@@ -47,14 +48,15 @@ def jobs(
             with client.database.read() as connection:
                 views = read_jobs(connection, stuck_job_ids(connection, patience, limit))
         else:
+            begin, end = parse_moments(since, until, now())
             views = client.jobs(
                 state=state,
                 pipeline=pipeline,
                 tenant=tenant,
                 model=model,
                 provider=provider,
-                since=parse_moment(since),
-                until=parse_moment(until),
+                since=begin,
+                until=end,
                 text=text,
                 limit=limit,
             )

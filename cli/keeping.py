@@ -14,7 +14,7 @@ import typer
 
 from cli import context, found, screen
 from cli.screen import Json
-from cli.times import parse_moment, parse_span
+from cli.times import parse_moment, parse_moments
 from db.prune import ENDED, count_old
 from db.prune import prune as prune_ledger
 from mirepoix.errors import InputError
@@ -49,7 +49,9 @@ def prune(
     states = tuple(state or ENDED)
     if not set(states) <= set(ENDED):
         raise InputError("only jobs that have ended can be deleted: succeeded, failed, cancelled.")
-    before = now() - parse_span(older_than)
+    before = parse_moment(older_than, now())
+    if before > now():
+        raise InputError(f"{older_than!r} is yet to come; jobs that ended before a time that is past can be deleted.")
     with context.client() as client:
         if dry_run:
             jobs, contents = count_old(client.database, before, states), None
@@ -79,14 +81,15 @@ def export(
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress; a file whose name ends in .gz is always.")] = False,
 ) -> None:
     """Write whole traces, with prompts and answers as far as they are stored, the oldest job first."""
+    begin, end = parse_moments(since, until, now())
     fields: SearchFields = {
         "state": state,
         "pipeline": pipeline,
         "tenant": tenant,
         "model": model,
         "provider": provider,
-        "since": parse_moment(since),
-        "until": parse_moment(until),
+        "since": begin,
+        "until": end,
         "text": text,
     }
     with context.client() as client, ExitStack() as stack:

@@ -6,31 +6,25 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from mirepoix.errors import InputError
-from mirepoix.ledger.tables import now
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SPAN = re.compile(r"(\d{1,6})([smhdw])")
 
 
-def parse_span(text: str) -> timedelta:
-    """`30d`, `12h`, `90m`, `45s`, `2w`; raises InputError."""
-    found = SPAN.fullmatch(text.strip())
-    if found is None:
-        raise InputError(f"{text!r} is no span of time; write a number and s, m, h, d or w, such as 30d.")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
-
-
-def parse_moment(text: str | None) -> datetime | None:
-    """So long ago, or a date or time (ISO 8601, UTC where no zone is given); None stays None. Raises InputError."""
-    if text is None:
-        return None
-    if SPAN.fullmatch(text.strip()):
-        try:
-            return now() - parse_span(text)
-        except OverflowError as error:
-            raise InputError(f"{text!r} is before the calendar begins.") from error
+def parse_moment(text: str, now: datetime) -> datetime:
+    """So long before `now`, or a date or time (ISO 8601, UTC where no zone is given). Raises InputError."""
     try:
+        if (ago := SPAN.fullmatch(text.strip())) is not None:
+            return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise InputError(f"{text!r} is no time; write how long ago (2d), or a date (2026-11-25).") from error
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{text!r} is no time; write 30d, 12h, or a date such as 2026-11-25.") from error
+
+
+def parse_moments(since: str | None, until: str | None, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """Both ends of a time, each None where nothing is said. Raises InputError."""
+    return (
+        None if since is None else parse_moment(since, now),
+        None if until is None else parse_moment(until, now),
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +11,7 @@ from rich.text import Text
 from cli import context, screen
 from cli.labels import read_labels
 from cli.screen import Json
+from cli.times import parse_moment
 from db.ended import ended_job_ids
 from mirepoix.config import Config
 from mirepoix.config_file import load_config
@@ -24,9 +23,6 @@ from pipelines.check import check_config
 from pipelines.whatif import Evaluation, WhatIf, estimate
 from pipelines.whatif.estimate import Amount, Quality
 
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-SPAN = re.compile(r"\A(\d+)([smhdw])\Z")
-
 
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
@@ -36,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 def whatif(
     policy: Annotated[Path, typer.Option(help="Another mirepoix.yaml: other routes, thresholds, models or prices.")],
     pipeline: Annotated[str | None, typer.Option(help="Only jobs of this pipeline.")] = None,
-    since: Annotated[str, typer.Option(help="How far back: 12h, 7d, 4w.")] = "7d",
+    since: Annotated[str, typer.Option(help="How far back: 12h, 7d, 4w, or a date.")] = "7d",
     labels: Annotated[
         Path | None, typer.Option(help="JSONL: {job, right (true or false) | score (0 to 1) | expected}.")
     ] = None,
@@ -44,34 +40,21 @@ def whatif(
     json: Json = False,
 ) -> None:
     """Evaluate another configuration on recorded jobs: cost, latency, models, quality. Calls nothing."""
-    span = read_span(since)
+    begin = parse_moment(since, now())
     other = _policy(policy, pipeline)
     known = {} if labels is None else read_labels(labels)
     with context.client() as client, client.database.read() as connection:
         evaluation = Evaluation(client.config, other, known)
-        for job in ended_job_ids(connection, now() - span, pipeline=pipeline, limit=limit):
+        for job in ended_job_ids(connection, begin, pipeline=pipeline, limit=limit):
             evaluation.learn(read_trace(connection, job))
     outcomes = evaluation.outcomes()
     if not outcomes:
-        raise InputError(f"no job of the last {since} has ended whose pipeline {policy} knows.")
+        raise InputError(f"no job since {since} has ended whose pipeline {policy} knows.")
     found = estimate(outcomes, evaluation.means, left_out=evaluation.left_out)
     if json:
         screen.print_json(found)
     else:
         _print(found)
-
-
-def read_span(text: str) -> timedelta:
-    """`7d` as a time span; raises InputError."""
-    match = SPAN.match(text)
-    if match is None:
-        raise InputError(f"{text!r} is no span of time; write a number and one of {', '.join(UNITS)}, as in 7d.")
-    try:
-        span = timedelta(seconds=int(match[1]) * UNITS[match[2]])
-        now() - span  # raises where the calendar does not reach
-    except OverflowError as error:
-        raise InputError(f"{text!r} is longer than any ledger is old.") from error
-    return span
 
 
 def _policy(path: Path, pipeline: str | None) -> Config:

@@ -66,7 +66,7 @@ def submitting(pipeline: str, jobs: Sequence[Submission]) -> Iterator[Submitting
     spans = [tracer.start_span(f"submit {pipeline}", kind=SpanKind.PRODUCER, attributes=attributes) for _ in jobs]
     try:
         yield Submitting([_traced(job, span) for job, span in zip(jobs, spans, strict=True)], spans)
-    except Exception as error:
+    except Exception as error:  # raised again: what a submission ends with is only told to its spans
         for span in spans:
             span.set_attribute("error.type", type(error).__qualname__)
         raise

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute
 
 from mirepoix import __version__
 from mirepoix.client import Client
 from mirepoix.config import Config
 from mirepoix.settings import Settings
+from web import pages
 from web.bounds import Bounds
 from web.door import add_door
 from web.errors import add_error_pages
@@ -40,7 +38,7 @@ def create_app(settings: Settings, config: Config, *, password: str | None = Non
     app.state.house = House(settings, config, Client(settings, config), password)
     app.add_api_route("/healthz", health, include_in_schema=False)
     add_door(app)
-    app.router.routes.extend(_pages())
+    app.router.routes.extend(pages.routes())
     add_error_pages(app)
     app.add_middleware(Bounds)
     app.add_middleware(SecurityHeaders)
@@ -56,10 +54,3 @@ async def health() -> JSONResponse:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     yield
     app.state.house.client.close()
-
-
-def _pages() -> list[BaseRoute]:
-    if find_spec("web.pages") is None:
-        return []
-    routes: list[BaseRoute] = import_module("web.pages").routes()
-    return routes

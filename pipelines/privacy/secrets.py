@@ -36,11 +36,12 @@ ASSIGNED = re.compile(
 BEARER = re.compile(
     r"\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:bearer|basic|token)\s{1,3}([\w.~+/=-]{12,4096}+)", re.IGNORECASE
 )
-PLACEHOLDER = re.compile(
+STANDS_FOR_ONE = re.compile(
     r"^[<{\[$%]|\$\{|\{\{|\*{3}|x{4}|\.{3}|^(?:your|my|the|some|example|sample|dummy|changeme|placeholder|none|null|"
     r"true|false|undefined|process\.|os\.|env\.|self\.|config\.|settings\.)|environ|getenv|redacted",
     re.IGNORECASE,
 )
+"""What is written where a secret is not told: `<key>`, `${KEY}`, `xxxx`, `your-key-here`."""
 LEAST_ENTROPY = 2.5
 """Bits a character. Words of English have about 2.5 to 3 as texts of their own length; so classes must be mixed too."""
 
@@ -49,7 +50,7 @@ def secrets(text: str) -> Iterator[Span]:
     """Tokens by the forms that their issuers gave them, passwords in URLs, and what is assigned to a telling name."""
     yield from (found.span() for found in TOKEN.finditer(text))
     for found in IN_URL.finditer(text):
-        if PLACEHOLDER.search(found.group(1)) is None:
+        if STANDS_FOR_ONE.search(found.group(1)) is None:
             yield found.span(1)
     for found in ASSIGNED.finditer(text):
         if _looks_random(found[found.lastindex or 0]):
@@ -61,7 +62,7 @@ def secrets(text: str) -> Iterator[Span]:
 
 def _looks_random(value: str) -> bool:
     """Whether `value` mixes letters with digits (or three classes of characters) and repeats little; no placeholder."""
-    if " " in value or PLACEHOLDER.search(value):
+    if " " in value or STANDS_FOR_ONE.search(value):
         return False
     upper, lower = any(c.isupper() for c in value), any(c.islower() for c in value)
     digit, other = any(c.isdigit() for c in value), any(not c.isalnum() for c in value)

@@ -47,7 +47,7 @@ class Evaluation:
     config: Config
     policy: Config
     labels: Mapping[str, Label] = field(default_factory=dict)
-    library: Library = field(default_factory=Library)
+    heard: Library = field(default_factory=Library)
     means: Means = field(default_factory=Means)
     walks: list[Walk] = field(default_factory=list)
     left_out: int = 0
@@ -57,7 +57,7 @@ class Evaluation:
         if trace.state is JobState.CANCELLED or not trace.steps or trace.pipeline not in self.policy.pipelines:
             self.left_out += 1
             return
-        walk = walk_recorded(trace, self.config, self.library)
+        walk = walk_recorded(trace, self.config, self.heard)
         self.means.learn(walk)
         self.walks.append(walk)
 
@@ -67,7 +67,7 @@ class Evaluation:
 
     def _outcome(self, was: Walk) -> JobOutcome:
         trace = was.trace
-        walk = walk_with(trace, self.policy.pipelines[trace.pipeline], self.policy, self.library)
+        walk = walk_with(trace, self.policy.pipelines[trace.pipeline], self.policy, self.heard)
         label = self.labels.get(trace.job)
         worth = (
             (_by_judge(was), _by_judge(walk))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cli.moments import parse_moment
+from cli.times import parse_moment
 from db.costs import ByTag, CostBy, parse_grouping
 from mirepoix.errors import InputError
 

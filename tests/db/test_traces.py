@@ -25,11 +25,11 @@ def test_a_step_tells_its_waits_and_what_happened_to_it(database: Database) -> N
     with database.write() as connection:
         register_worker(connection, "w", "w@here", [])
         take_overdue_steps(connection, "one", Lane.FAST, EAGER, 5)
-    time.sleep(0.2)
+    time.sleep(0.2)  # it waits in its queue: what is to be measured
     run.must_claim("$", "w")
     with database.write() as connection:
         bury_worker(connection, "w", 0)
-    time.sleep(0.1)
+    time.sleep(0.1)  # and again
     claim = run.must_claim("$")
     with database.write() as connection:
         assert move_step(connection, claim, model="b", provider="two", why="overloaded")

@@ -126,4 +126,6 @@ def test_traces_are_exported_and_old_ones_pruned(kept: World, client: Client) ->
     (pruned,) = kept.lines("prune", "--older-than", "0s", "--state", "succeeded", "--json")
     assert (pruned["jobs"], pruned["contents"] > 0, client.jobs()) == (everyone, True, [])
     assert "to be exported" not in everything(kept.database)
+    assert "is no time" in kept.run("prune", "--older-than", "999999w", check=2).stderr
+    assert "is yet to come" in kept.run("prune", "--older-than", "2999-01-01", check=2).stderr
     assert "have ended can be deleted" in kept.run("prune", "--older-than", "1d", "--state", "running", check=2).stderr

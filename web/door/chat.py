@@ -82,7 +82,7 @@ async def complete_chat(request: Request, caller: Submitter, chat: ChatRequest, 
     ear = AsyncEar(house.settings.redis_url, with_text=bool(chat.stream))
     try:
         handle = await run_in_threadpool(_submit, house, caller, chat, asked, key, ear)
-    except BaseException:
+    except BaseException:  # raised again: a request that is cancelled here would leave its listener behind
         await ear.aclose()
         raise
     run = _Run(house, handle, chat, asked.with_tools, key is not None, int(time.time()))
