@@ -17,7 +17,7 @@ from mirepoix.ledger.tables import Step
 from mirepoix.paths import child, find, root
 from mirepoix.spec import Pipeline
 from mirepoix.states import ErrorKind, JobState
-from pipelines.plan import plan
+from pipelines.plan import plan, plan_items
 from tests.specs import MODELS
 
 
@@ -65,6 +65,13 @@ class Run:
         steps = [step for index in indices for step in plan(child(place, index))]
         with self.database.write() as connection:
             return spawn_steps(connection, claim, steps, MODELS, waits_for=len(indices))
+
+    def spread(self, path: str, width: int) -> None:
+        """Claim a map and spread it over so many items."""
+        claim = self.must_claim(path)
+        steps = plan_items(find(self.spec, path), width)
+        with self.database.write() as connection:
+            spawn_steps(connection, claim, steps, MODELS, waits_for=width)
 
     def row(self, path: str) -> Row[Any]:
         """A step as the ledger has it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mirepoix import Branch, Call, Cascade, Chain, Ensemble, JobState, Route
+from mirepoix import Branch, Call, Cascade, Chain, Ensemble, JobState, Map, Route
 from mirepoix.ledger.engine import Database
 from mirepoix.states import StepState
 from tests.db.ledger import Run, begin
@@ -21,6 +21,31 @@ def test_the_last_answer_of_a_chain_is_the_jobs(database: Database) -> None:
     assert progress.to_drive == ()
     assert run.state is JobState.SUCCEEDED
     assert run.row("$").output_hash == run.row("1").output_hash
+
+
+def test_the_answer_of_links_side_by_side_is_the_last_ones_though_another_ends_later(database: Database) -> None:
+    run = begin(database, Chain(steps=(Call(model="a"), Call(model="b", prompt="{{ input }}"))))
+    assert not run.answer("1", "last in the chain").job_ended
+    assert run.answer("0", "last in time").job_ended
+    assert run.row("$").output_hash == run.row("1").output_hash
+
+
+def test_what_is_answered_beside_a_link_that_failed_no_longer_counts(database: Database) -> None:
+    run = begin(database, Chain(steps=(Call(model="a"), Call(model="b", prompt="{{ input }}"))))
+    late = run.must_claim("1")
+    assert run.fail("0").job_ended
+    assert not run.record(late).won
+    assert states(run) == {"$": "failed", "0": "failed", "1": "skipped"}
+
+
+def test_an_item_that_fails_passes_the_turn_on(database: Database) -> None:
+    run = begin(database, Map(each=Call(model="a"), at_once=1))
+    run.spread("$", 3)
+    assert run.claim("items.1") is None
+    run.fail("items.0")
+    assert run.claim("items.2") is None
+    assert [step.path for step in run.answer("items.1").to_drive] == ["items.2"]
+    assert [step.path for step in run.answer("items.2").to_drive] == ["$"]
 
 
 def test_a_failure_stops_its_chain_and_names_itself(database: Database) -> None:
