@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import httpx
@@ -12,7 +13,13 @@ from emulator.profiles import WireApi
 
 APIS: tuple[WireApi, ...] = ("openai", "anthropic")
 MODELS: dict[WireApi, str] = {"openai": "gpt-6-luna", "anthropic": "claude-haiku-4-5"}
+NUMBERS = count()
 KEYS = {"authorization": "Bearer sk-test", "anthropic-version": "2026-10-21"}
+
+
+def tag_of(text: str) -> str:
+    """A tag of its own for a request, among those of all files: they may share an emulator and its bill."""
+    return f"{text}-{next(NUMBERS)}/$"
 
 
 @dataclass(frozen=True)

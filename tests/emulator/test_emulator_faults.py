@@ -6,7 +6,6 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from itertools import count
 from typing import Any
 
 import httpx
@@ -16,15 +15,7 @@ from emulator import EmulatorProcess, Fault, FaultKind
 from emulator.bill import Entry
 from emulator.faults import Faults
 from emulator.profiles import WireApi
-from tests.emulator.asking import APIS, KEYS, MODELS, Asking, asking
-
-NUMBERS = count()
-
-
-def tag_of(text: str) -> str:
-    """A tag that no other request has."""
-    return f"{text}-{next(NUMBERS)}/$"
-
+from tests.emulator.asking import APIS, KEYS, MODELS, Asking, asking, tag_of
 
 STATUSES = {
     ("openai", 400): ("invalid_request_error", None),

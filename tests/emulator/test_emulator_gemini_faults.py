@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import httpx
@@ -12,10 +11,10 @@ import pytest
 
 from emulator import EmulatorProcess, EmulatorSettings, Scenario
 from mirepoix.config import Limits
+from tests.emulator.asking import tag_of
 from tests.emulator.conftest import Start
 from tests.emulator.gemini_asking import MODEL, QUESTION, Gemini, body_of, gemini_of
 
-NUMBERS = count()
 STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -44,7 +43,7 @@ def gemini(emulator: EmulatorProcess) -> Iterator[Gemini]:
 def struck_by(gemini: Gemini, kind: str, *, config: dict[str, Any] | None = None, **fault: Any) -> tuple[Any, Any]:
     """The answer, and its row on the bill."""
     gemini.there.set_faults({"kind": kind, **fault})
-    tag = f"{kind}-{next(NUMBERS)}/$"
+    tag = tag_of(kind)
     answer = gemini.post(body_of(**(config or {})), tag=tag)
     (row,) = gemini.there.rows(tag=tag)
     assert row["outcome"].startswith(kind)
@@ -89,7 +88,7 @@ def test_a_quota_of_the_day_names_itself_and_a_wait_that_does_not_help(gemini: G
 @pytest.mark.parametrize(("kind", "billed"), [("drop", False), ("billed_then_drop", True), ("drop_mid_body", True)])
 def test_a_connection_is_really_reset(gemini: Gemini, kind: str, billed: bool) -> None:
     gemini.there.set_faults({"kind": kind})
-    tag = f"{kind}-{next(NUMBERS)}/$"
+    tag = tag_of(kind)
     with pytest.raises(httpx.ReadError):
         gemini.post(body_of(), tag=tag)
     (row,) = gemini.there.rows(tag=tag)

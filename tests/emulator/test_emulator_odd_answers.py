@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 import httpx
@@ -21,13 +20,12 @@ from emulator.odd_replies import violate
 from emulator.profiles import WireApi
 from emulator.tokens import Ended, Ending
 from emulator.wire import Reply
-from tests.emulator.asking import APIS, KEYS, Asking
+from tests.emulator.asking import APIS, KEYS, Asking, tag_of
 from tests.emulator.streaming import PATHS, body_of, read_stream
 
 Start = Callable[[EmulatorSettings], EmulatorProcess]
 
 QUESTION = "What is the capital of France?"
-NUMBERS = count()
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"answer": {"type": "string"}, "confidence": {"type": "number"}},
@@ -39,7 +37,7 @@ SCHEMA: dict[str, Any] = {
 def ask(there: Asking, api: WireApi, fault: dict[str, Any], **changes: Any) -> tuple[httpx.Response, dict[str, Any]]:
     """The answer, and its row on the bill."""
     there.set_faults(fault)
-    tag = f"{fault['kind']}-{next(NUMBERS)}/$"
+    tag = tag_of(fault["kind"])
     body = {key: value for key, value in body_of(api, QUESTION).items() if key not in ("stream", "stream_options")}
     answer = there.client.post(PATHS[api], json=body | changes, headers={**KEYS, "x-client-request-id": tag})
     (row,) = there.rows(tag=tag)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from itertools import count
 from typing import Any
 
 import httpx
 import pytest
 
 from emulator.profiles import WireApi
-from tests.emulator.asking import APIS, Asking
+from tests.emulator.asking import APIS, Asking, tag_of
 from tests.emulator.streaming import Read, read_stream
 
-NUMBERS = count()
 QUESTION = "What is the capital of France?"
 
 
 def struck_by(there: Asking, api: WireApi, fault: dict[str, Any]) -> tuple[Read, dict[str, Any]]:
     """The stream, and its row on the bill."""
     there.set_faults(fault)
-    tag = f"streamed-{fault['kind']}-{next(NUMBERS)}/$"
+    tag = tag_of(fault["kind"])
     read = read_stream(there, api, QUESTION, tag=tag)
     (row,) = there.rows(tag=tag)
     assert row["billed"]

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import httpx
@@ -16,22 +15,17 @@ import pytest
 from emulator import DEFAULT_PROFILES, EmulatorProcess, EmulatorSettings, Scenario
 from emulator.profiles import WireApi
 from mirepoix.config import Limits
-from tests.emulator.asking import APIS, KEYS, MODELS, Asking, asking
+from tests.emulator.asking import APIS, KEYS, MODELS, Asking, asking, tag_of
 from tests.emulator.streaming import PATHS, body_of, read_stream
 
 Start = Callable[[EmulatorSettings], EmulatorProcess]
 
 QUESTION = "What is the capital of France?"
 TOOL: dict[str, Any] = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
-NUMBERS = count()
 SLOW = {
     name: replace(DEFAULT_PROFILES[name], ttft_median=2, ttft_sigma=0, tokens_per_second=10) for name in MODELS.values()
 }
 """2 s to the first token, 0.1 s for each: at a scale of 0.1, 0.2 s and 10 ms."""
-
-
-def tag_of(text: str) -> str:
-    return f"{text}-{next(NUMBERS)}/$"
 
 
 def test_openai_streams_the_role_the_tokens_the_end_the_usage_and_done(emulated: Asking) -> None:
