@@ -19,9 +19,9 @@ from starlette.requests import Request
 from db.keys import Key, Scope, any_key, find_key
 from web.door.rates import wait_of_key
 from web.errors import Refusal
+from web.hosts import calls_this_machine
 from web.house import house_of
 
-OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 DEFAULT_TENANT = "default"
 
@@ -99,8 +99,6 @@ def _sits_here(request: Request) -> bool:
         local = request.client is not None and ip_address(request.client.host).is_loopback
     except ValueError:
         return False
-    host = request.headers.get("Host", "")
-    name = host if host.endswith("]") else host.rpartition(":")[0] or host
     foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
     proxied = any(header in request.headers for header in PROXIED)
-    return local and name.lower() in OUR_NAMES and not foreign and not proxied
+    return local and calls_this_machine(request.headers) and not foreign and not proxied

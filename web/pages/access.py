@@ -22,10 +22,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mirepoix.errors import ConfigError
+from web.hosts import calls_this_machine
 from web.house import house_of
 
 FLOWER_URL = "http://127.0.0.1:5555"
-OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Access:
             return None if _knows(password, headers.get("Authorization", "")) else "This needs the password."
         if not _within(client, (ip_network("127.0.0.0/8"), ip_network("::1"))):
             return "Set MIREPOIX_WEB_PASSWORD to open these pages beyond this machine."
-        if _host(headers) not in OUR_NAMES:
+        if not calls_this_machine(headers):
             return "Set MIREPOIX_WEB_PASSWORD to open these pages under a name that is not this machine's own."
         return None
 
@@ -109,8 +109,3 @@ def _knows(password: str, authorization: str) -> bool:
     # Digests are of one length, so the comparison tells nothing about the password's.
     same = compare_digest(sha256(given).digest(), sha256(password.encode()).digest())
     return scheme.lower() == "basic" and same
-
-
-def _host(headers: Headers) -> str:
-    host = headers.get("Host", "")
-    return (host if host.endswith("]") else host.rpartition(":")[0] or host).lower()
