@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, func, select
 from ulid import ULID
 
-from mirepoix.again import Again
+from mirepoix.again import Again, require_replayable
 from mirepoix.errors import InputError, NotFound
 from mirepoix.ledger.contents import insert_missing, load, store
 from mirepoix.ledger.tables import Job, PipelineVersion, now
@@ -138,19 +138,22 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
 
 
 def accept_again(connection: Connection, again: Again) -> list[Accepted]:
-    """Write a job like `again.job`, which takes over from it what `again` says; raises NotFound."""
+    """Write a job like `again.job`, which takes over from it what `again` says; raises NotFound, NotReplayable."""
     query = select(
         Job.pipeline,
         Job.tenant,
         Job.task,
         Job.priority,
         Job.input_hash,
+        Job.store,
+        Job.filed_at,
         Job.max_cost.label("max_cost"),
         PipelineVersion.spec,
     ).join(PipelineVersion, PipelineVersion.version == Job.version)
     job = connection.execute(query.where(Job.id == again.job)).one_or_none()
     if job is None:
         raise NotFound(f"no job {again.job!r} in this ledger. `mirepoix jobs` lists them.")
+    require_replayable(again.job, Store(job.store), filed=job.filed_at is not None)
     given = load(connection, [job.input_hash])[job.input_hash]
     like = Submission(
         given, tenant=job.tenant, task=job.task, max_cost=job.max_cost, priority=job.priority, again=again

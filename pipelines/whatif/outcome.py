@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from mirepoix.again import why_not_replayable
 from mirepoix.config import Config
 from mirepoix.paths import root
 from mirepoix.states import JobState, StepState
@@ -51,11 +52,18 @@ class Evaluation:
     means: Means = field(default_factory=Means)
     walks: list[Walk] = field(default_factory=list)
     left_out: int = 0
+    not_known: int = 0
 
     def learn(self, trace: TraceView) -> None:
-        """Take a job that has ended; one that never began, or whose pipeline the policy does not know, is left out."""
+        """Take a job that has ended; one that never began, or whose pipeline the policy does not know, is left out.
+
+        Of one whose texts are redacted or forgotten it is not known what the policy would do.
+        """
         if trace.state is JobState.CANCELLED or not trace.steps or trace.pipeline not in self.policy.pipelines:
             self.left_out += 1
+            return
+        if why_not_replayable(trace.store, filed=trace.filed) is not None:
+            self.not_known += 1
             return
         walk = walk_recorded(trace, self.config, self.heard)
         self.means.learn(walk)

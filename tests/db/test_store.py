@@ -10,9 +10,10 @@ from sqlalchemy import select
 from db.attempts import Asked, Outcome, close_attempt, open_attempt
 from db.disuse import drop_unused
 from mirepoix import Call, Chain
+from mirepoix.again import Again
 from mirepoix.config import Config
-from mirepoix.errors import PipelineError
-from mirepoix.ledger.accept import Submission, accept_jobs
+from mirepoix.errors import NotReplayable, PipelineError
+from mirepoix.ledger.accept import Submission, accept_again, accept_jobs
 from mirepoix.ledger.contents import encode, load, store
 from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
@@ -78,6 +79,20 @@ def test_what_another_job_needs_stays(database: Database) -> None:
     open_.answer("$", "done")
     file_all(database)
     assert "only the open one" not in everything(database)
+
+
+@pytest.mark.parametrize("kept", Store)
+def test_a_job_runs_again_only_with_the_texts_that_it_had(database: Database, kept: Store) -> None:
+    run = ask(database, f"Who is {EMAIL}?", "Ada.", store=kept)
+    with database.write() as connection:
+        assert accept_again(connection, Again(job=run.job_id)), "nothing has become of its texts yet"
+    file_all(database)
+    with database.write() as connection:
+        if kept is Store.FULL:
+            assert accept_again(connection, Again(job=run.job_id))
+        else:
+            with pytest.raises(NotReplayable, match=rf"not replayable, because .* \(store: {kept.value}\)"):
+                accept_again(connection, Again(job=run.job_id))
 
 
 def test_the_text_comes_back_with_the_next_job_that_has_it(database: Database) -> None:
