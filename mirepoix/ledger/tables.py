@@ -290,6 +290,7 @@ class Attempt(Base):
         Index("ix_attempts_started", "started_at"),
         Index("ix_attempts_prompt", "prompt_hash"),
         Index("ix_attempts_model", "model", "job_id"),
+        Index("ix_attempts_provider", "provider", "job_id"),
         Index(
             "ix_attempts_answer",
             "answer_hash",

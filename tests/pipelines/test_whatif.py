@@ -186,7 +186,14 @@ def test_what_was_never_asked_is_told_and_estimated_and_its_quality_stays_unknow
     assert found.quality.unknown == found.unseen_jobs
     assert found.quality.low <= right <= found.quality.high
     assert any("never put to large" in said for said in found.said)
-    assert found.cost_usd.expected == pytest.approx(spent, rel=0.35)  # what is not accepted comes from easier questions
+    assert found.cost_usd.expected == pytest.approx(spent, rel=0.06)
+
+
+@pytest.mark.parametrize("recorded", [0.6, 0.7, 0.8])
+def test_a_stricter_threshold_counts_later_tiers_by_what_it_accepts_itself(recorded: float) -> None:
+    found, _, spent = whole(recorded, 0.9)
+    assert found.unseen_jobs > 0
+    assert found.cost_usd.expected == pytest.approx(spent, rel=0.06)
 
 
 def test_jobs_whose_texts_are_gone_are_counted_and_in_no_number() -> None:

@@ -231,6 +231,7 @@ def _create_attempts() -> None:
         batch_op.create_index("ix_attempts_started", ["started_at"], unique=False)
         batch_op.create_index("ix_attempts_prompt", ["prompt_hash"], unique=False)
         batch_op.create_index("ix_attempts_model", ["model", "job_id"], unique=False)
+        batch_op.create_index("ix_attempts_provider", ["provider", "job_id"], unique=False)
         batch_op.create_index(
             "ix_attempts_answer",
             ["answer_hash"],
