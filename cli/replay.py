@@ -10,9 +10,9 @@ from rich.text import Text
 from cli import context, screen
 from cli.jobs import JobId
 from cli.screen import Json
-from mirepoix.again import Again
+from mirepoix.again import Again, require_replayable
 from mirepoix.client import Client
-from mirepoix.errors import InputError, NotFound
+from mirepoix.errors import InputError, NotFound, NotReplayable
 from mirepoix.spec import parse
 from mirepoix.states import JobState
 from mirepoix.strict import unknown
@@ -60,7 +60,8 @@ def replay(
     timeout: Annotated[float | None, typer.Option(min=0, help="Seconds to wait for a live one at the most.")] = None,
     json: Json = False,
 ) -> None:
-    """Run a job again against its recorded answers; nobody is asked. Exits 1 when something comes out otherwise.
+    """Run a job again against its recorded answers; nobody is asked. Exits 1 when something comes out otherwise,
+    and 2 when the job cannot be replayed, since its texts are not kept as they were.
 
     With --live or --from it becomes a new job, whose output, cost and latency are shown beside those of the old one.
     """
@@ -69,11 +70,12 @@ def replay(
         raise InputError("--config-now asks nobody; --live and --from run the pipeline as it was.")
     with context.client() as client:
         trace = client.get(job).trace()
+        _require_replayable(trace, json=json)
         if asks:
             raise typer.Exit(run_again(client, trace, from_step, timeout, json=json))
         found = compare(trace, walk_now(client, trace) if config_now else walk_recorded(trace, client.config))
     if json:
-        screen.print_json(found.model_dump(mode="json") | {"changes": len(found.changes)})
+        screen.print_json(found.model_dump(mode="json") | {"replayable": True, "changes": len(found.changes)})
     else:
         _print(found)
     raise typer.Exit(0 if found.same else 1)
@@ -113,6 +115,16 @@ def run_again(client: Client, trace: TraceView, from_step: str | None, timeout: 
         ]
         screen.print_table(["", "before", "after"], rows)
     return 0 if after.state is JobState.SUCCEEDED else 1
+
+
+def _require_replayable(trace: TraceView, *, json: bool) -> None:
+    """Raise NotReplayable; machines are told why in JSON, too."""
+    try:
+        require_replayable(trace.job, trace.store, filed=trace.filed)
+    except NotReplayable as error:
+        if json:
+            screen.print_json({"job": error.job_id, "replayable": False, "reason": error.reason})
+        raise
 
 
 def _print(found: Replay) -> None:

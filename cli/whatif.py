@@ -49,8 +49,9 @@ def whatif(
             evaluation.learn(read_trace(connection, job))
     outcomes = evaluation.outcomes()
     if not outcomes:
-        raise InputError(f"no job since {since} has ended whose pipeline {policy} knows.")
-    found = estimate(outcomes, evaluation.means, left_out=evaluation.left_out)
+        lost = f"; of {evaluation.not_known} the texts are redacted or forgotten" if evaluation.not_known else ""
+        raise InputError(f"no job since {since} has ended whose pipeline {policy} knows{lost}.")
+    found = estimate(outcomes, evaluation.means, left_out=evaluation.left_out, not_known=evaluation.not_known)
     if json:
         screen.print_json(found)
     else:

@@ -27,10 +27,11 @@ LONGEST_CALL = timedelta(days=1)
 class Rewriting:
     """How texts are changed: values, lines (errors, reasons) and the features of decisions.
 
-    Features come with the job's own names: paths, models, providers. Without `value` no value is kept.
+    Features come with the job's own names: paths, models, providers. `values` are those that change, by the hash under
+    which they stood; with None no value is kept.
     """
 
-    value: Callable[[JsonValue], JsonValue] | None
+    values: Mapping[str, JsonValue] | None
     line: Callable[[str], str]
     features: Callable[[dict[str, Any], frozenset[str]], dict[str, Any]]
 
@@ -77,11 +78,10 @@ def rewrite_job(connection: Connection, job_id: str, rewriting: Rewriting) -> se
     """
     before = job_hashes(connection, [job_id])
     replaced: set[str] = before
-    if rewriting.value is not None:
-        texts = load(connection, before)
-        hashes = list(texts)
-        fresh = store(connection, [rewriting.value(texts[hash_]) for hash_ in hashes])
-        changed = {old: new for old, new in zip(hashes, fresh, strict=True) if old != new}
+    if rewriting.values is not None:
+        hashes = [hash_ for hash_ in sorted(before) if hash_ in rewriting.values]
+        fresh = store(connection, [rewriting.values[hash_] for hash_ in hashes])
+        changed = dict(zip(hashes, fresh, strict=True))
         _refer_to(connection, job_id, changed)
         replaced = set(changed)
     _rewrite_lines(connection, job_id, rewriting.line)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlalchemy import Connection, and_, or_, select
 
@@ -12,12 +14,19 @@ from mirepoix.states import JobState
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """Whose a job is, and what was asked of it."""
+    """Whose a job is, and what was asked of it; `deadline` in seconds from its submission."""
 
     tenant: str
-    pipeline: str
-    input_hash: str
     state: JobState
+    pipeline: str
+    version: str
+    input_hash: str
+    task: str | None
+    max_cost: Decimal | None
+    deadline: float | None
+    priority: int
+    tags: dict[str, str]
+    callback: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,28 @@ def page_of_jobs(
 
 def read_owner(connection: Connection, job_id: str) -> Owned | None:
     """Whose the job is; None when there is no such job."""
-    query = select(Job.tenant, Job.pipeline, Job.input_hash, Job.state).where(Job.id == job_id)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else Owned(row.tenant, row.pipeline, row.input_hash, JobState(row.state))
+    return read_owners(connection, [job_id]).get(job_id)
+
+
+def read_owners(connection: Connection, job_ids: Sequence[str]) -> dict[str, Owned]:
+    """Whose each of these jobs is, of those that there are."""
+    query = select(*Job.__table__.c, Job.max_cost.label("max_cost")).where(Job.id.in_(job_ids))
+    return {
+        row.id: Owned(
+            tenant=row.tenant,
+            state=JobState(row.state),
+            pipeline=row.pipeline,
+            version=row.version,
+            input_hash=row.input_hash,
+            task=row.task,
+            max_cost=row.max_cost,
+            deadline=None if row.deadline_at is None else (row.deadline_at - row.created_at).total_seconds(),
+            priority=row.priority,
+            tags=row.tags,
+            callback=row.callback,
+        )
+        for row in connection.execute(query)
+    }
 
 
 def read_progress(connection: Connection, job_id: str) -> list[StepProgress]:

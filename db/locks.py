@@ -30,6 +30,7 @@ class LockedJob:
     deadline_at: datetime | None
     stream: bool
     traceparent: str | None
+    tracestate: str | None = None
     again: Again | None = None
 
 
@@ -50,6 +51,7 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         Job.deadline_at,
         Job.stream,
         Job.traceparent,
+        Job.tracestate,
         Job.again,
     ).where(Job.id == job_id)
     job = connection.execute(query.with_for_update()).one_or_none()
@@ -68,5 +70,6 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         deadline_at=job.deadline_at,
         stream=job.stream,
         traceparent=job.traceparent,
+        tracestate=job.tracestate,
         again=None if job.again is None else Again.model_validate(job.again),
     )

@@ -20,6 +20,7 @@ class EndedJob:
     state: str
     error_kind: str | None
     traceparent: str | None
+    tracestate: str | None
     created_at: datetime
     finished_at: datetime
 
@@ -47,6 +48,7 @@ def read_ended_job(connection: Connection, job_id: str) -> EndedJob | None:
         Job.state,
         Job.error_kind,
         Job.traceparent,
+        Job.tracestate,
         Job.created_at,
         Job.finished_at,
     ).where(Job.id == job_id, Job.finished_at.is_not(None))

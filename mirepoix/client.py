@@ -111,7 +111,7 @@ class Client:
     def submit_again(self, again: Again) -> Handle:
         """Run the job `again.job` again: the pipeline, input and parameters that it had, but no key and no deadline.
 
-        Raises NotFound.
+        Raises NotFound, and NotReplayable where its texts are no longer as they were.
         """
         with self.database.write() as connection:
             (accepted,) = accept_again(connection, again)

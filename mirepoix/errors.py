@@ -24,6 +24,15 @@ class InputError(MirepoixError):
     """A job's input cannot be accepted (empty, too large, of the wrong kind)."""
 
 
+class NotReplayable(InputError):
+    """A job cannot be run again, since its texts are no longer as they were; `reason` says why."""
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(f"job {job_id} is not replayable, because {reason}.")
+        self.job_id = job_id
+        self.reason = reason
+
+
 class NotFound(MirepoixError):
     """No job, pipeline or provider goes by that name."""
 

@@ -14,15 +14,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import mirepoix
+from mirepoix.errors import ConfigError
 from mirepoix.ledger.accept import Submission
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span
 
 SCOPE = "mirepoix"
 JOB_ID = "mirepoix.job.id"
 PIPELINE = "gen_ai.workflow.name"
+GRPC, HTTP = "grpc", "http/protobuf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,32 +78,31 @@ def submitting(pipeline: str, jobs: Sequence[Submission]) -> Iterator[Submitting
             span.end()
 
 
-def traceparent(span: Span) -> str | None:
-    """The W3C trace context of `span`; None where there is none."""
+def context_of(span: Span) -> dict[str, str]:
+    """The W3C trace context of `span` as headers: `traceparent`, and `tracestate` if there is any; {} without one."""
     from opentelemetry.trace import set_span_in_context
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     carrier: dict[str, str] = {}
     TraceContextTextMapPropagator().inject(carrier, set_span_in_context(span))
-    return carrier.get("traceparent")
+    return carrier
 
 
 def outgoing() -> dict[str, str]:
-    """The header that tells a provider which span its request belongs to; none where no span is recorded."""
+    """The headers that tell a provider which span its request belongs to; none where no span is recorded."""
     if "opentelemetry.trace" not in sys.modules:
         return {}
     from opentelemetry.trace import get_current_span
 
-    header = traceparent(get_current_span())
-    return {} if header is None else {"traceparent": header}
+    return context_of(get_current_span())
 
 
 def open_export(service: str, environ: Mapping[str, str] = os.environ) -> TracerProvider:
-    """Spans begun with it go to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names, in batches, over HTTP.
+    """Spans begun with it go to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names, in batches.
 
-    `service` is the name that OTEL_SERVICE_NAME changes. Raises ImportError without the extra `otel`.
+    Over HTTP, or gRPC where OTEL_EXPORTER_OTLP_PROTOCOL says so. `service` is the name that OTEL_SERVICE_NAME changes.
+    Raises ImportError without the extra `otel`, ConfigError for a protocol that is neither.
     """
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -120,9 +122,27 @@ def open_export(service: str, environ: Mapping[str, str] = os.environ) -> Tracer
     named = environ.get("OTEL_SERVICE_NAME") or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     resource = Resource.create({} if named else {"service.name": service})
     provider = TracerProvider(resource=resource, id_generator=Ids())
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(_exporter(environ)))
     return provider
 
 
+def _exporter(environ: Mapping[str, str]) -> SpanExporter:
+    """What speaks the protocol that is wanted, as OpenTelemetry's specification of environment variables has it."""
+    name = "OTEL_EXPORTER_OTLP_PROTOCOL"
+    wanted = environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environ.get(name) or HTTP
+    if wanted == GRPC:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
+
+        return GrpcExporter()
+    if wanted != HTTP:
+        raise ConfigError(f"{name} is {wanted!r}; it must be {GRPC} or {HTTP}.")
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter()
+
+
 def _traced(job: Submission, span: Span) -> Submission:
-    return job if job.traceparent is not None else replace(job, traceparent=traceparent(span))
+    if job.traceparent is not None:
+        return job
+    context = context_of(span)
+    return replace(job, traceparent=context.get("traceparent"), tracestate=context.get("tracestate"))

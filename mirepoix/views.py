@@ -29,7 +29,7 @@ class JobView(_View):
     """One job as it stands. `latency_s` runs from submission to its end, or to now; `models` in order of first use.
 
     `max_cost_usd` is what its calls may cost at the most, None where nothing was said. `store` is what is kept of its
-    texts; with `forgotten` none are, so that it has no output any more.
+    texts; `filed` says that it has come to that: with `forgotten` none are there, so that it has no output any more.
     """
 
     job: str
@@ -49,6 +49,7 @@ class JobView(_View):
     created_at: datetime
     finished_at: datetime | None = None
     store: Store = Store.FULL
+    filed: bool = False
     forgotten: bool = False
 
 
@@ -138,7 +139,8 @@ class StepView(_View):
 class TraceView(_View):
     """Everything recorded of one job: steps in the order in which a person reads the pipeline.
 
-    `queued_s` is from its submission to its start; `events` are what happened to it before it had steps.
+    `queued_s` is from its submission to its start; `events` are what happened to it before it had steps. `store`,
+    `filed` and `forgotten` are those of `JobView`.
     """
 
     job: str
@@ -161,6 +163,7 @@ class TraceView(_View):
     finished_at: datetime | None = None
     queued_s: float = 0.0
     store: Store = Store.FULL
+    filed: bool = False
     forgotten: bool = False
     events: tuple[Event, ...] = ()
 

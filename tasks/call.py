@@ -29,7 +29,6 @@ from mirepoix.states import ErrorKind, EventKind
 from pipelines.canvas import step_signature
 from tasks.flights import Flight, GivenUp, SetDown
 from tasks.follow import follow
-from tasks.guard import may_fall_back
 from tasks.house import House
 from tasks.intent import Intent, Moved, ask_again, claim_call, open_again
 from tasks.limits import Admission, Reason, Refusal, wait_for_admission
@@ -341,8 +340,8 @@ class _Asking:
 
     def _fallback(self) -> str | None:
         """The model to ask after this one; one that must not see the question is passed over."""
-        config, question = self.house.config, self.intent.question
-        return next((model for model in self._line_after() if may_fall_back(config, question, model)), None)
+        guard, question = self.house.guard, self.intent.question
+        return next((model for model in self._line_after() if guard.may_fall_back(question, model)), None)
 
     def _line_after(self) -> tuple[str, ...]:
         """Those after this model along the fallbacks of the model that the pipeline names."""

@@ -12,13 +12,16 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
 from mirepoix.errors import PipelineError
-from tasks.providers.base import File, Turn
+from tasks.providers.base import File, ToolCall, Turn
 
 MAX_TURNS = 1_000
+MAX_CALLS = 128
 MAX_FILES = 100
 """Anthropic takes so many pictures in a request, Gemini and OpenAI more."""
 MAX_FILE_BYTES = 20_000_000
 """All files of a call together, decoded; Gemini's bound for what is sent along with a request."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 
 
 class _File(BaseModel):
@@ -36,12 +39,30 @@ class _File(BaseModel):
         return self
 
 
+class _Call(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: Name
+    name: Name
+    arguments: dict[str, JsonValue] | str
+
+
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant", "tool"]
     content: str
     files: list[JsonValue] | None = None
+    tool_calls: Annotated[list[_Call], Field(max_length=MAX_CALLS)] | None = None
+    tool_call_id: Name | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_role_says(self) -> _Message:
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("tool_calls are the assistant's")
+        if (self.tool_call_id is not None) != (self.role == "tool"):
+            raise ValueError("a message of the role tool, and no other, has a tool_call_id")
+        return self
 
 
 _MESSAGES = TypeAdapter(Annotated[list[_Message], Field(max_length=MAX_TURNS)])
@@ -49,7 +70,10 @@ _FILES = TypeAdapter(Annotated[list[_File], Field(max_length=MAX_FILES)])
 
 
 def parse_messages(value: JsonValue) -> tuple[Turn, ...]:
-    """`[{role: user|assistant, content: text, files?}]` as turns; None and an empty list are none at all.
+    """`[{role: user|assistant|tool, content: text, files?, tool_calls?, tool_call_id?}]` as turns.
+
+    `tool_calls` is `[{id, name, arguments}]`, as in the answer of a call with tools; a message of the role `tool` says
+    what the call `tool_call_id` of an earlier message gave. None and an empty list are none at all.
 
     Raises PipelineError.
     """
@@ -57,7 +81,16 @@ def parse_messages(value: JsonValue) -> tuple[Turn, ...]:
         messages = _MESSAGES.validate_python(value or [])
     except ValidationError as error:
         raise PipelineError(_said("messages", error)) from error
-    return tuple(Turn(message.role, message.content, parse_files(message.files)) for message in messages)
+    asked: dict[str, ToolCall] = {}
+    turns: list[Turn] = []
+    for index, message in enumerate(messages):
+        calls = tuple(ToolCall(call.id, call.name, call.arguments) for call in message.tool_calls or ())
+        answers = None if message.tool_call_id is None else asked.get(message.tool_call_id)
+        if answers is None and message.role == "tool":
+            raise PipelineError(f"messages.{index}.tool_call_id: no message before it asks for that call.")
+        asked.update({str(call.id): call for call in calls})
+        turns.append(Turn(message.role, message.content, parse_files(message.files), calls, answers))
+    return tuple(turns)
 
 
 def parse_files(value: JsonValue) -> tuple[File, ...]:

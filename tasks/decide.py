@@ -29,6 +29,7 @@ from pipelines.canvas import Canvas
 from pipelines.plan import plan
 from tasks.follow import follow
 from tasks.house import House
+from tasks.memory import NotLookedInto
 from tasks.waking import wake
 
 
@@ -98,15 +99,14 @@ def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Out
     Returns the canvas that takes this task's place, if the decision calls for more work. Raises StepFailed when the
     step ended without an answer.
     """
-    with house.database.write() as connection:
-        claim = claim_step(connection, job_id, path, house.worker_id)
-        if claim is None:
-            return None
-        deciding = Deciding(house, connection, claim, find(house.spec(connection, claim.job.version), path))
-        try:
-            outcome = think(deciding)
-        except PipelineError as error:
-            outcome = deciding.fail(ErrorKind.TEMPLATE, str(error))
+    try:
+        decided = _decide(house, job_id, path, think)
+    except NotLookedInto as unseen:
+        unseen.look()
+        return decide(house, job_id, path, think)
+    if decided is None:
+        return None
+    claim, outcome = decided
     if isinstance(outcome, Signature):
         return outcome
     if isinstance(outcome, Apart):
@@ -116,6 +116,19 @@ def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Out
     if outcome.error is not None:
         raise StepFailed(outcome.error)
     return None
+
+
+def _decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Outcome]) -> tuple[Claim, Outcome] | None:
+    """Claim and think in one transaction; None when there is nothing to claim. Raises NotLookedInto."""
+    with house.database.write() as connection:
+        claim = claim_step(connection, job_id, path, house.worker_id)
+        if claim is None:
+            return None
+        deciding = Deciding(house, connection, claim, find(house.spec(connection, claim.job.version), path))
+        try:
+            return claim, think(deciding)
+        except PipelineError as error:
+            return claim, deciding.fail(ErrorKind.TEMPLATE, str(error))
 
 
 def _send_apart(house: House, claim: Claim, apart: Apart) -> None:

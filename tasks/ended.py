@@ -20,7 +20,7 @@ def tell_end(house: House, job_id: str) -> None:
     try:
         with house.database.read() as connection:
             job = read_ended_job(connection, job_id)
-            steps = read_ended_steps(connection, job_id) if job and house.spans.wants(job_id, job.traceparent) else None
+            steps = read_ended_steps(connection, job_id) if job and house.spans.wants(job) else None
     except LedgerError as error:
         log.warning("the end of a job could not be told to who measures", job=job_id, reason=str(error))
         return

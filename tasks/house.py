@@ -23,6 +23,7 @@ from mirepoix.wake import connect
 from pipelines.canvas import Canvas
 from pipelines.routers import NEEDS_NO_LATENCY
 from tasks.flights import Flights
+from tasks.guard import Guard
 from tasks.limits import Gatekeeper, connect_limits
 from tasks.loop import Loop
 from tasks.meters import Meters
@@ -80,6 +81,11 @@ class House:
     def timers(self) -> Timers:
         """What this process is to do later."""
         return Timers()
+
+    @cached_property
+    def guard(self) -> Guard:
+        """Looks into what leaves the house."""
+        return Guard(self.config)
 
     @cached_property
     def meters(self) -> Meters:

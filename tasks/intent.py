@@ -26,9 +26,9 @@ from pipelines.streaming import speaks_for_the_job
 from tasks.cached import answer_as_before, answer_from_cache
 from tasks.flights import Flight
 from tasks.follow import follow
-from tasks.guard import keep_in_house
 from tasks.house import House
 from tasks.limits import most_tokens
+from tasks.memory import NotLookedInto
 from tasks.providers.base import Question
 from tasks.questions import build_question
 from tasks.wanted import Wanted, want
@@ -94,9 +94,10 @@ class _NoRoomYet(Exception):
 def claim_call(house: House, flight: Flight, job_id: str, path: str) -> Intent | None:
     """Claim the step, build its request, set its cost aside and open its first attempt, in one transaction.
 
-    None when there is nothing to claim, or the ledger had the answer already. Waits for the budget while other calls
-    hold it reserved. Raises StepFailed when the prompt cannot be built, must not leave the house, or the budget is
-    spent, after writing that down; Moved when another model is to be asked; and GivenUp.
+    A long request is looked into between two tries of that transaction, while the ledger is free. None when there is
+    nothing to claim, or the ledger had the answer already. Waits for the budget while other calls hold it reserved.
+    Raises StepFailed when the prompt cannot be built, must not leave the house, or the budget is spent, after writing
+    that down; Moved when another model is to be asked; and GivenUp.
     """
 
     def prepare(connection: Connection) -> Prepared | None:
@@ -135,6 +136,10 @@ def _when_there_is_room(
         except _NoRoomYet:
             flight.wait(wait)
             wait = min(2 * wait, LONGEST_LOOK)
+            continue
+        except NotLookedInto as unseen:
+            unseen.look()
+            flight.wait(0)
             continue
         if isinstance(outcome, _Stopped):
             follow(house, flight.job_id, outcome.progress)
@@ -214,8 +219,7 @@ def _open(house: House, connection: Connection, intent: Intent) -> Prepared:
 def _keep_in_house(house: House, connection: Connection, intent: Intent) -> _Stopped | ReadyStep | None:
     """Where the request must not leave: the same step at a model in the house, or its failure. Writes down why."""
     claim = intent.claim
-    kept = keep_in_house(
-        house.config,
+    kept = house.guard.keep_in_house(
         named=intent.named,
         asked=intent.key,
         question=intent.question,

@@ -17,16 +17,21 @@ from tasks.record import visible_values
 
 
 def build_question(connection: Connection, claim: Claim, place: Place, model: Model) -> Question:
-    """What the call at `place` asks of `model`. Raises PipelineError when a template cannot be filled in."""
+    """What the call at `place` asks of `model`. Raises PipelineError when a template cannot be filled in.
+
+    Where the conversation ends with what a tool gave, and the prompt is empty, the model goes on from there.
+    """
     node = place.node
     if not isinstance(node, Call):
         raise PipelineError(f"step {place.path!r} is no call.")
     values = visible_values(connection, claim, place)
     earlier = parse_messages(evaluate(node.messages, values)) if node.messages is not None else ()
     files = parse_files(evaluate(node.files, values)) if node.files is not None else ()
+    asked = Turn("user", render(node.prompt, values), files)
+    answered = bool(earlier) and earlier[-1].role == "tool" and not asked.text.strip() and not files
     return Question(
         target=model.callable or model.name,
-        turns=(*earlier, Turn("user", render(node.prompt, values), files)),
+        turns=earlier if answered else (*earlier, asked),
         system=None if node.system is None else render(node.system, values),
         max_tokens=node.max_tokens or model.max_tokens,
         temperature=node.temperature,

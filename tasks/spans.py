@@ -4,7 +4,7 @@
       invoke_workflow ask      the job: told when it has ended, from the ledger
         ensemble $             its steps, likewise
           call $.members.0
-            chat gpt-4         each request to a provider, which gets this span's context as `traceparent`
+            chat gpt-4         each request to a provider, which gets this span's context as headers
 
 A job's parts are done by many processes and may be done again after a crash, so the spans of jobs and steps get their
 ids from the job's id and the step's path: who asks a provider knows the span above without asking anybody. Spans hold
@@ -25,6 +25,7 @@ from ulid import ULID
 
 import mirepoix
 from db.attempts import Outcome
+from db.locks import LockedJob
 from db.spans import EndedJob, EndedStep
 from mirepoix.config import Api, Provider
 from mirepoix.spans import JOB_ID, NEXT_IDS, PIPELINE, SCOPE, GivenIds
@@ -33,7 +34,7 @@ from mirepoix.states import ErrorKind, JobState, StepState
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.trace import Span
+    from opentelemetry.trace import Span, SpanContext
 
     from tasks.intent import Intent
 
@@ -63,7 +64,7 @@ class Spans:
         """A span for the next request of `intent`; inside, it is the current one."""
         yield _NoSpan()
 
-    def wants(self, job_id: str, traceparent: str | None) -> bool:
+    def wants(self, job: EndedJob) -> bool:
         """Whether anybody will read the spans of this job."""
         return False
 
@@ -100,7 +101,7 @@ class RecordedSpans(Spans):
         operation = "generate_content" if provider.api is Api.GEMINI else "chat"
         span = self._tracer.start_span(
             f"{operation} {intent.model.name}",
-            context=self._below(claim.job_id, claim.job.traceparent, claim.path),
+            context=self._below(claim.job, claim.path),
             kind=SpanKind.INTERNAL if provider.api is Api.PYTHON else SpanKind.CLIENT,
             attributes=_known(
                 {
@@ -129,17 +130,17 @@ class RecordedSpans(Spans):
                 if not told.ended:
                     _fail(span, ErrorKind.ABORTED)
 
-    def wants(self, job_id: str, traceparent: str | None) -> bool:
+    def wants(self, job: EndedJob) -> bool:
         """As the producer decided; where it had no say, as the sampler does."""
-        return bool(self._origin(job_id, traceparent).trace_flags.sampled)
+        return bool(self._origin(job).trace_flags.sampled)
 
     def tell(self, job: EndedJob, steps: list[EndedStep]) -> None:
         """As in `Spans`; parents before what is below them."""
-        origin = self._origin(job.id, job.traceparent)
+        origin = self._origin(job)
         span = self._told(
             f"invoke_workflow {job.pipeline}",
             _span_id(job.id),
-            self._context(origin.trace_id, origin.span_id, origin.trace_flags) if origin.is_valid else None,
+            self._context(origin, origin.span_id) if origin.is_valid else None,
             origin.trace_id,
             job.created_at,
             {
@@ -162,7 +163,7 @@ class RecordedSpans(Spans):
         span = self._told(
             f"{step.kind} {step.path}",
             _span_id(job.id, step.path),
-            self._below(job.id, job.traceparent, step.parent),
+            self._below(job, step.parent),
             0,
             step.started_at,
             {
@@ -195,27 +196,29 @@ class RecordedSpans(Spans):
         finally:
             NEXT_IDS.reset(token)
 
-    def _below(self, job_id: str, traceparent: str | None, path: str | None) -> Context:
+    def _below(self, job: EndedJob | LockedJob, path: str | None) -> Context:
         """The context of what happens at `path`; the job's where it is None."""
-        origin = self._origin(job_id, traceparent)
-        return self._context(origin.trace_id, _span_id(job_id, path), origin.trace_flags)
+        return self._context(self._origin(job), _span_id(job.id, path))
 
-    def _context(self, trace_id: int, span_id: int, flags: Any) -> Context:
+    def _context(self, origin: SpanContext, span_id: int) -> Context:
+        """The context of the span `span_id` in the trace of `origin`."""
         from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
-        return set_span_in_context(NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=True, trace_flags=flags)))
+        whole = SpanContext(origin.trace_id, span_id, True, origin.trace_flags, origin.trace_state)
+        return set_span_in_context(NonRecordingSpan(whole))
 
-    def _origin(self, job_id: str, traceparent: str | None) -> Any:
+    def _origin(self, job: EndedJob | LockedJob) -> SpanContext:
         """The span context that the job goes on from; without a producer's, one with a trace id of the job's own."""
         from opentelemetry.sdk.trace.sampling import Decision
         from opentelemetry.trace import SpanContext, TraceFlags, get_current_span
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        if traceparent is not None:
-            given = get_current_span(TraceContextTextMapPropagator().extract({"traceparent": traceparent}))
+        if job.traceparent is not None:
+            carrier = {"traceparent": job.traceparent, "tracestate": job.tracestate or ""}
+            given = get_current_span(TraceContextTextMapPropagator().extract(carrier))
             if given.get_span_context().is_valid:
                 return given.get_span_context()
-        trace_id = int(ULID.from_str(job_id))
+        trace_id = int(ULID.from_str(job.id))
         sampled = self._provider.sampler.should_sample(None, trace_id, "invoke_workflow").decision
         flags = TraceFlags.SAMPLED if sampled is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
         return SpanContext(trace_id, 0, is_remote=True, trace_flags=TraceFlags(flags))

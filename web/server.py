@@ -6,6 +6,7 @@ import socket
 from contextlib import suppress
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from mirepoix.config import Config
 from mirepoix.errors import ConfigError
@@ -13,21 +14,29 @@ from mirepoix.settings import Settings
 from mirepoix.web_address import address_kept
 from web.app import create_app
 from web.bounds import MOST_HEADER_BYTES
+from web.patience import MOST_CONNECTIONS, PatientProtocol
 
 PORT = 8800
 KEEP_ALIVE = 75
 GRACE = 5
-MOST_CONNECTIONS = 2_000
 
 
 def serve(settings: Settings, config: Config, *, host: str, listener: socket.socket, password: str | None) -> None:
-    """Serve on `listener` until SIGINT or SIGTERM. While it does, `<home>/web.url` has the address.
+    """Serve on `listener` until SIGINT or SIGTERM. While it does, `<home>/web.url` has the address."""
+    server = server_config(create_app(settings, config, password=password))
+    # uvicorn raises KeyboardInterrupt again after a clean end: Ctrl-C is how a server ends.
+    with address_kept(settings.home, web_url(host, listener)), suppress(KeyboardInterrupt):
+        uvicorn.Server(server).run(sockets=[listener])
+
+
+def server_config(app: ASGIApp) -> uvicorn.Config:
+    """How `app` is served.
 
     Requests are parsed by h11, which takes no malformed header, no second length, and no header longer than we allow.
     """
-    server = uvicorn.Config(
-        create_app(settings, config, password=password),
-        http="h11",
+    return uvicorn.Config(
+        app,
+        http=PatientProtocol,
         ws="none",
         log_config=None,
         access_log=False,
@@ -38,9 +47,6 @@ def serve(settings: Settings, config: Config, *, host: str, listener: socket.soc
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
-    # uvicorn raises KeyboardInterrupt again after a clean end: Ctrl-C is how a server ends.
-    with address_kept(settings.home, web_url(host, listener)), suppress(KeyboardInterrupt):
-        uvicorn.Server(server).run(sockets=[listener])
 
 
 def listen(host: str, port: int | None) -> socket.socket:

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, func, select
 from ulid import ULID
 
-from mirepoix.again import Again
+from mirepoix.again import Again, require_replayable
 from mirepoix.errors import InputError, NotFound
 from mirepoix.ledger.contents import insert_missing, load, store
 from mirepoix.ledger.tables import Job, PipelineVersion, now
@@ -26,6 +26,8 @@ from mirepoix.webhooks import require_web_address
 LONGEST_DEADLINE = 365 * 24 * 3600
 MOST_URGENT = 100
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+TRACESTATE = re.compile(r"[ -~]{1,512}")
+"""What it says is its vendors' affair (W3C Trace Context, section 3.3); so many characters must be passed on."""
 FAST_JOBS = 20
 """How many open jobs of one tenant travel in the fast lane."""
 
@@ -41,6 +43,7 @@ class Options(TypedDict, total=False):
     priority: int
     stream: bool
     traceparent: str | None
+    tracestate: str | None
     tags: Mapping[str, str]
     callback: str | None
 
@@ -53,8 +56,8 @@ class Submission:
     `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails. Of a tenant's jobs
     that wait, those with the highest `priority` are served first. `stream`: tell the answer while it comes. `tags` are
     texts by name, by which costs can be summed. `callback`: the URL that is told of its end (docs/costs.md).
-    `traceparent`: the W3C trace context that the job goes on from; left out, that of the submission itself. `again`:
-    what it takes over from a job that it runs again.
+    `traceparent` and `tracestate`: the W3C trace context that the job goes on from; left out, that of the submission
+    itself. `again`: what it takes over from a job that it runs again.
     """
 
     input: JsonValue
@@ -66,6 +69,7 @@ class Submission:
     priority: int = 0
     stream: bool = False
     traceparent: str | None = None
+    tracestate: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     callback: str | None = None
     again: Again | None = None
@@ -80,6 +84,8 @@ class Submission:
             raise InputError(f"priority is {self.priority}; it must lie between -{MOST_URGENT} and {MOST_URGENT}.")
         if self.traceparent is not None and not TRACEPARENT.fullmatch(self.traceparent):
             raise InputError("traceparent must be of the form 00-<32 hex digits>-<16 hex digits>-<2 hex digits>.")
+        if self.tracestate is not None and not (self.traceparent and TRACESTATE.fullmatch(self.tracestate)):
+            raise InputError("tracestate goes with a traceparent, and is printable ASCII, at most 512 characters.")
         require_tags(self.tags)
         if self.callback is not None:
             require_web_address(self.callback)
@@ -123,6 +129,7 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
             "deadline_at": None if job.deadline is None else moment + timedelta(seconds=job.deadline),
             "stream": job.stream,
             "traceparent": job.traceparent,
+            "tracestate": job.tracestate,
             "tags": dict(job.tags),
             "callback": job.callback,
             "again": None if job.again is None else job.again.model_dump(mode="json"),
@@ -138,19 +145,22 @@ def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Seq
 
 
 def accept_again(connection: Connection, again: Again) -> list[Accepted]:
-    """Write a job like `again.job`, which takes over from it what `again` says; raises NotFound."""
+    """Write a job like `again.job`, which takes over from it what `again` says; raises NotFound, NotReplayable."""
     query = select(
         Job.pipeline,
         Job.tenant,
         Job.task,
         Job.priority,
         Job.input_hash,
+        Job.store,
+        Job.filed_at,
         Job.max_cost.label("max_cost"),
         PipelineVersion.spec,
     ).join(PipelineVersion, PipelineVersion.version == Job.version)
     job = connection.execute(query.where(Job.id == again.job)).one_or_none()
     if job is None:
         raise NotFound(f"no job {again.job!r} in this ledger. `mirepoix jobs` lists them.")
+    require_replayable(again.job, Store(job.store), filed=job.filed_at is not None)
     given = load(connection, [job.input_hash])[job.input_hash]
     like = Submission(
         given, tenant=job.tenant, task=job.task, max_cost=job.max_cost, priority=job.priority, again=again

@@ -103,6 +103,7 @@ def _trace(view: JobView, job: Row[Any], found: _Found) -> TraceView:
         finished_at=job.finished_at,
         queued_s=_seconds(job.created_at, job.started_at or job.finished_at),
         store=view.store,
+        filed=view.filed,
         forgotten=view.forgotten,
         events=tuple(found.events[view.job, "start"]),
     )
@@ -188,6 +189,7 @@ def _job_view(job: Row[Any], spent: _Spending, outputs: dict[str, Any]) -> JobVi
         created_at=job.created_at,
         finished_at=job.finished_at,
         store=Store(job.store),
+        filed=job.filed_at is not None,
         forgotten=job.store == Store.NONE and job.filed_at is not None,
     )
 

@@ -18,7 +18,7 @@ JOB_WORDS = table("job_words", column("rowid"), column("words"))
 """SQLite's full-text index of `job_texts`."""
 DEFAULT_LIMIT = 50
 SELDOM = 1000
-"""So few attempts of a model, and its jobs are found by them rather than among all."""
+"""So few attempts of a model or a provider, and its jobs are found by them rather than among all."""
 
 
 class SearchFields(TypedDict, total=False):
@@ -90,15 +90,14 @@ def _with_fields(search: Search) -> Select[str]:
 
 
 def _asking(connection: Connection, query: Select[str], search: Search) -> Select[str]:
-    """Those that asked the model and the provider. The jobs of a model that was seldom asked are looked up by it."""
-    if search.model is not None:
-        asked = select(Attempt.job_id).where(Attempt.model == search.model)
+    """Those that asked the model and the provider. The jobs of one that was seldom asked are looked up by it."""
+    for field, value in ((Attempt.model, search.model), (Attempt.provider, search.provider)):
+        if value is None:
+            continue
+        asked = select(Attempt.job_id).where(field == value)
         some = asked.limit(SELDOM).subquery()
         seldom = connection.execute(select(func.count()).select_from(some)).scalar_one() < SELDOM
         query = query.where(Job.id.in_(asked) if seldom else asked.where(Attempt.job_id == Job.id).exists())
-    if search.provider is not None:
-        asked = select(Attempt.job_id).where(Attempt.job_id == Job.id, Attempt.provider == search.provider)
-        query = query.where(asked.exists())
     return query
 
 

@@ -101,9 +101,9 @@ class Job(Base):
     `due_at` is since when it waits to be started, `drives` how often the reconciler has sent it again. `lane` says in
     which queues it travels, `priority` which of its tenant's jobs change to the fast lane first. `max_cost` bounds what
     its calls may cost; at `deadline_at` it fails. `stream`: its answer is told to who listens while it comes. `tags`
-    are the producer's own words on it, texts by name. Its end is told to the address `callback`. `traceparent` is the
-    W3C trace context that it goes on from. `again`: which job this one runs again, and what it takes over from it
-    (`mirepoix.again`). `store` says what is kept of its texts, `filed_at` since when only that is.
+    are the producer's own words on it, texts by name. Its end is told to the address `callback`. `traceparent`
+    and `tracestate` are the W3C trace context that it goes on from. `again`: which job this one runs again, and what it
+    takes over from it (`mirepoix.again`). `store` says what is kept of its texts, `filed_at` since when only that is.
     """
 
     __tablename__ = "jobs"
@@ -175,6 +175,7 @@ class Job(Base):
     deadline_at: Mapped[datetime | None]
     stream: Mapped[bool] = mapped_column(Boolean)
     traceparent: Mapped[str | None] = mapped_column(String(55))
+    tracestate: Mapped[str | None] = mapped_column(String(512))
     tags: Mapped[dict[str, Any]]
     callback: Mapped[str | None] = mapped_column(Text)
     again: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
@@ -289,6 +290,7 @@ class Attempt(Base):
         Index("ix_attempts_started", "started_at"),
         Index("ix_attempts_prompt", "prompt_hash"),
         Index("ix_attempts_model", "model", "job_id"),
+        Index("ix_attempts_provider", "provider", "job_id"),
         Index(
             "ix_attempts_answer",
             "answer_hash",

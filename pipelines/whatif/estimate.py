@@ -64,10 +64,14 @@ class Share(_Part):
 
 
 class WhatIf(_Part):
-    """What another configuration would have done with `jobs` recorded ones."""
+    """What another configuration would have done with `jobs` recorded ones.
+
+    `left_out` jobs do not concern it; of `not_known` ones nobody knows, since their texts are redacted or forgotten.
+    """
 
     jobs: int
     left_out: int
+    not_known: int
     decided_anew: int
     cost_usd: Amount
     total_recorded_usd: float
@@ -82,7 +86,7 @@ class WhatIf(_Part):
     said: tuple[str, ...]
 
 
-def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0) -> WhatIf:
+def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0, not_known: int = 0) -> WhatIf:
     """Sum up `outcomes`, of which there is at least one. The same outcomes give the same estimate."""
     rated = rate(outcomes)
     quality, judged = rated.expected, rated.judged
@@ -90,6 +94,7 @@ def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0)
     return WhatIf(
         jobs=len(outcomes),
         left_out=left_out,
+        not_known=not_known,
         decided_anew=sum(one.decides_anew for one in outcomes),
         cost_usd=_amount([one.recorded.cost for one in outcomes], [one.expected.cost for one in outcomes]),
         total_recorded_usd=math.fsum(one.recorded.cost for one in outcomes),
@@ -101,7 +106,7 @@ def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0)
         judged=judged and quality is not None,
         unseen_jobs=unseen,
         unseen_share=unseen / len(outcomes),
-        said=tuple(_said(outcomes, means, quality, judged=judged)),
+        said=(*_said(outcomes, means, quality, judged=judged), *_said_of_texts(not_known)),
     )
 
 
@@ -203,3 +208,9 @@ def _said(outcomes: Sequence[JobOutcome], means: Means, quality: Quality | None,
         said.append(f"{quality.known + quality.unknown} rated jobs say little")
     said.append("latency is that of the models along the longest way, without waiting in queues and for limits")
     return said
+
+
+def _said_of_texts(not_known: int) -> list[str]:
+    if not not_known:
+        return []
+    return [f"of {not_known} more jobs the texts are redacted or forgotten: what would become of them is not known"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import StatisticsError, fmean, linear_regression
 
 from mirepoix.paths import find
@@ -58,6 +58,10 @@ class Means:
             question = walk.questions.get(path)
             for attempt in _answered(step):
                 self._models[step.calls[-1].model].add(question.length if question else 0, attempt)
+        self.learn_decisions(walk)
+
+    def learn_decisions(self, walk: Walk) -> None:
+        """What the walk decided, and no more."""
         for path, decisions in walk.decisions.items():
             kind = walk.kinds[path]
             for decision in decisions:
@@ -67,6 +71,15 @@ class Means:
                     self._items[path].append(decision.features["items"])
                 elif kind == "cascade" and decision.choice in ("accept", "escalate"):
                     self._learn_acceptance(walk, path, decision.choice, decision.features.get("tier", 0))
+
+    def deciding_as(self, other: Means) -> Means:
+        """These, but with what `other` saw decided, wherever it saw something decided."""
+        return replace(
+            self,
+            _choices=self._choices | other._choices,
+            _accepted=self._accepted | other._accepted,
+            _items=self._items | other._items,
+        )
 
     def of_call(self, model: str, length: int | None) -> Expectation:
         """Of a call to `model` that sends so many characters (None: not known). Of all models where it is a new one.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from mirepoix.again import why_not_replayable
 from mirepoix.config import Config
 from mirepoix.paths import root
 from mirepoix.states import JobState, StepState
@@ -51,23 +52,41 @@ class Evaluation:
     means: Means = field(default_factory=Means)
     walks: list[Walk] = field(default_factory=list)
     left_out: int = 0
+    not_known: int = 0
 
     def learn(self, trace: TraceView) -> None:
-        """Take a job that has ended; one that never began, or whose pipeline the policy does not know, is left out."""
+        """Take a job that has ended; one that never began, or whose pipeline the policy does not know, is left out.
+
+        Of one whose texts are redacted or forgotten it is not known what the policy would do.
+        """
         if trace.state is JobState.CANCELLED or not trace.steps or trace.pipeline not in self.policy.pipelines:
             self.left_out += 1
+            return
+        if why_not_replayable(trace.store, filed=trace.filed) is not None:
+            self.not_known += 1
             return
         walk = walk_recorded(trace, self.config, self.heard)
         self.means.learn(walk)
         self.walks.append(walk)
 
     def outcomes(self) -> list[JobOutcome]:
-        """What would become of each."""
-        return [self._outcome(walk) for walk in self.walks]
+        """What would become of each.
 
-    def _outcome(self, was: Walk) -> JobOutcome:
+        All are walked before any is expected: how often an answer is accepted, the policy's own decisions say, not
+        those of a milder or stricter one before it.
+        """
+        pairs = [(was, self._walk_anew(was.trace)) for was in self.walks]
+        decided = Means()
+        for _, walk in pairs:
+            decided.learn_decisions(walk)
+        means = self.means.deciding_as(decided)
+        return [self._outcome(was, walk, means) for was, walk in pairs]
+
+    def _walk_anew(self, trace: TraceView) -> Walk:
+        return walk_with(trace, self.policy.pipelines[trace.pipeline], self.policy, self.heard)
+
+    def _outcome(self, was: Walk, walk: Walk, means: Means) -> JobOutcome:
         trace = was.trace
-        walk = walk_with(trace, self.policy.pipelines[trace.pipeline], self.policy, self.heard)
         label = self.labels.get(trace.job)
         worth = (
             (_by_judge(was), _by_judge(walk))
@@ -77,7 +96,7 @@ class Evaluation:
         return JobOutcome(
             job=trace.job,
             recorded=Expecting(was, self.means, as_recorded).of(root(was.spec)),
-            expected=Expecting(walk, self.means, by_prices_of(self.policy)).of(root(walk.spec)),
+            expected=Expecting(walk, means, by_prices_of(self.policy)).of(root(walk.spec)),
             quality=worth[0],
             new_quality=worth[1],
             judged=label is None,

@@ -19,7 +19,7 @@ BYTES_A_PAGE_TOKEN = 20
 
 def most_tokens(question: Question) -> int:
     """The tokens of the prompt, roughly, and all those that the model may answer."""
-    texts = [*(turn.text for turn in question.turns), question.system or ""]
+    texts = [*(turn.written for turn in question.turns), question.system or ""]
     texts += [json.dumps(tool.parameters) + tool.description for tool in question.tools]
     texts += [] if question.schema is None else [json.dumps(question.schema)]
     size = sum(len(text.encode("utf-8", "replace")) for text in texts)

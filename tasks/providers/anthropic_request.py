@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
+
 from pydantic import JsonValue
 
 from mirepoix.config import ANTHROPIC_WITHOUT_SAMPLING
-from tasks.providers.base import File, Question, Tool, Turn
+from tasks.providers.base import File, Question, Tool, ToolCall, Turn
 from tasks.providers.closed_schema import close_for_anthropic
 from tasks.providers.openai_request import Body, as_text
 
@@ -31,12 +34,36 @@ def build_body(question: Question, version: str) -> Body:
     body: Body = {
         "model": question.target,
         "max_tokens": question.max_tokens,
-        "messages": [_message(turn) for turn in question.turns],
+        "messages": list(_messages(question.turns)),
     }
     return body | {key: value for key, value in options.items() if value is not None}
 
 
+def _messages(turns: tuple[Turn, ...]) -> Iterator[JsonValue]:
+    """What tools gave stands together in one message of the user, as it is asked for."""
+    for of_tools, run in groupby(turns, lambda turn: turn.answers is not None):
+        if of_tools:
+            yield {
+                "role": "user",
+                "content": [_result(turn.answers, turn.text) for turn in run if turn.answers is not None],
+            }
+        else:
+            yield from map(_message, run)
+
+
+def _result(call: ToolCall, given: str) -> JsonValue:
+    return {"type": "tool_result", "tool_use_id": call.id, "content": given}
+
+
+def _use(call: ToolCall) -> JsonValue:
+    """A call that the model asked for; its input must be an object."""
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": call.as_object}
+
+
 def _message(turn: Turn) -> JsonValue:
+    if turn.calls:
+        said: list[JsonValue] = [{"type": "text", "text": turn.text}] if turn.text else []
+        return {"role": turn.role, "content": [*said, *map(_use, turn.calls)]}
     if not turn.files:
         return {"role": turn.role, "content": turn.text}
     blocks: list[JsonValue] = [_block(file) for file in turn.files]

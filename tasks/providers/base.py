@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -25,12 +26,37 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What one side of a conversation said, and showed."""
+class ToolCall:
+    """A function that the model asks its caller to run; `arguments` is an object, or the text that is none."""
 
-    role: Literal["user", "assistant"]
+    id: str | None
+    name: str
+    arguments: JsonValue
+
+    @property
+    def as_object(self) -> dict[str, JsonValue]:
+        """The arguments for those who take an object only."""
+        return self.arguments if isinstance(self.arguments, dict) else {"arguments": self.arguments}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side of a conversation said, and showed.
+
+    An assistant's turn may ask for `calls` of tools; one of a `tool` has in `text` what the call `answers` gave.
+    """
+
+    role: Literal["user", "assistant", "tool"]
     text: str
     files: tuple[File, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    answers: ToolCall | None = None
+
+    @property
+    def written(self) -> str:
+        """All of it but the files, as text."""
+        asked = [f"{call.name}({as_arguments(call.arguments)})" for call in self.calls]
+        return "\n".join([*([self.text] if self.text or not asked else []), *asked])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +72,10 @@ class Tool:
 class Question:
     """What a model is asked. `target` is its name on the wire, or the callable of an in-process model.
 
-    The last of `turns` is the user's. `schema` is a JSON Schema that the answer must fit, which the provider is asked
-    to enforce where it can; whether it did is for the caller to check. `tool_choice` is `auto`, `none`, `required` or
-    a tool's name. `logprobs` asks for how sure the model was of its words, where the provider tells.
+    The last of `turns` is the user's, or what a tool gave. `schema` is a JSON Schema that the answer must fit, which
+    the provider is asked to enforce where it can; whether it did is for the caller to check. `tool_choice` is `auto`,
+    `none`, `required` or a tool's name. `logprobs` asks for how sure the model was of its words, where the provider
+    tells.
     """
 
     target: str
@@ -63,15 +90,6 @@ class Question:
     tool_choice: str | None = None
     schema: dict[str, Any] | None = None
     logprobs: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A function that the model asks its caller to run; `arguments` is an object, or the text that is none."""
-
-    id: str | None
-    name: str
-    arguments: JsonValue
 
 
 CUT_OFF = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_context_window_exceeded"})
@@ -115,6 +133,11 @@ class Adapter(Protocol):
         With `on_text` the answer is asked for as a stream, and each piece of its text handed over as it comes; what is
         returned is the same either way.
         """
+
+
+def as_arguments(arguments: JsonValue) -> str:
+    """The arguments of a call as text: JSON, or what a model wrote in its place."""
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
 
 def estimate_tokens(text: str) -> int:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from itertools import groupby
+
 from pydantic import JsonValue
 
-from tasks.providers.base import File, Question, Tool, Turn
+from tasks.providers.base import File, Question, Tool, ToolCall, Turn
 from tasks.providers.openai_request import Body
 
 ROLES = {"user": "user", "assistant": "model"}
@@ -30,14 +34,38 @@ def build_body(question: Question) -> Body:
     }
     body: Body = {
         "model": question.target,
-        "contents": [_content(turn) for turn in question.turns],
+        "contents": list(_contents(question.turns)),
         "generationConfig": {key: value for key, value in settings.items() if value is not None},
     }
     return body | {key: value for key, value in options.items() if value is not None}
 
 
+def _contents(turns: tuple[Turn, ...]) -> Iterator[JsonValue]:
+    """What tools gave stands together, as the calls stood."""
+    for of_tools, run in groupby(turns, lambda turn: turn.answers is not None):
+        if of_tools:
+            yield {
+                "role": "user",
+                "parts": [_response(turn.answers, turn.text) for turn in run if turn.answers is not None],
+            }
+        else:
+            yield from map(_content, run)
+
+
 def _content(turn: Turn) -> JsonValue:
-    return {"role": ROLES[turn.role], "parts": [*(_part(file) for file in turn.files), {"text": turn.text}]}
+    said: list[JsonValue] = [{"text": turn.text}] if turn.text or not turn.calls else []
+    calls: list[JsonValue] = [{"functionCall": {"name": call.name, "args": call.as_object}} for call in turn.calls]
+    return {"role": ROLES[turn.role], "parts": [*(_part(file) for file in turn.files), *said, *calls]}
+
+
+def _response(call: ToolCall, given: str) -> JsonValue:
+    """What a tool gave, which must be an object; Gemini finds the call by its name."""
+    try:
+        value = json.loads(given)
+    except ValueError:
+        value = None
+    response = value if isinstance(value, dict) else {"result": given}
+    return {"functionResponse": {"name": call.name, "response": response}}
 
 
 def _part(file: File) -> JsonValue:

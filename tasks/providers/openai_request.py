@@ -7,7 +7,7 @@ import base64
 from pydantic import JsonValue
 
 from mirepoix.errors import PipelineError
-from tasks.providers.base import File, Question, Tool, Turn
+from tasks.providers.base import File, Question, Tool, ToolCall, Turn, as_arguments
 from tasks.providers.closed_schema import close_for_openai
 
 Body = dict[str, JsonValue]
@@ -33,10 +33,19 @@ def build_body(question: Question) -> Body:
 
 
 def _message(turn: Turn) -> JsonValue:
+    if turn.answers is not None:
+        return {"role": "tool", "tool_call_id": turn.answers.id, "content": turn.text}
+    if turn.calls:
+        return {"role": turn.role, "content": turn.text or None, "tool_calls": [_call(call) for call in turn.calls]}
     if not turn.files:
         return {"role": turn.role, "content": turn.text}
     parts: list[JsonValue] = [_part(file) for file in turn.files]
     return {"role": turn.role, "content": [*parts, {"type": "text", "text": turn.text}]}
+
+
+def _call(call: ToolCall) -> JsonValue:
+    function: Body = {"name": call.name, "arguments": as_arguments(call.arguments)}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def _part(file: File) -> JsonValue:

@@ -69,7 +69,7 @@ def _prompt(turns: tuple[Turn, ...]) -> str:
     """The only turn's text; of several, who said what."""
     if len(turns) == 1:
         return turns[0].text
-    return "\n\n".join(f"{turn.role.capitalize()}: {turn.text}" for turn in turns)
+    return "\n\n".join(f"{turn.role.capitalize()}: {turn.written}" for turn in turns)
 
 
 def _bound(model: LocalModel, prompt: str, files: JsonValue) -> Callable[[], JsonValue]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import event, inspect, update
 
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.search import Search, find_jobs
@@ -97,6 +97,17 @@ def test_fields_narrow_the_search(database: Database, three: dict[str, str]) -> 
     assert find(database, until=now() - hour) == [three["paris"]]
     assert find(database, since=now() - hour) == everything[:2]
     assert find(database, "france", since=now() - hour) == [three["mail"]]
+
+
+@pytest.mark.parametrize("field", ["model", "provider"])
+def test_whom_a_job_asked_is_looked_up_by_an_index(database: Database, three: dict[str, str], field: str) -> None:
+    value = {"model": "b", "provider": "one"}[field]
+    statements: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    assert find(database, **{field: value})
+    assert any(f"attempts.{field} = " in statement and " IN (SELECT" in statement for statement in statements)
+    names = {index["name"]: index["column_names"] for index in inspect(database.engine).get_indexes("attempts")}
+    assert names[f"ix_attempts_{field}"] == [field, "job_id"]
 
 
 def test_what_is_not_stored_is_not_found(database: Database) -> None:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 import pytest
+from pydantic import JsonValue
 from sqlalchemy import select
 
 from db.attempts import Asked, Outcome, close_attempt, open_attempt
 from db.disuse import drop_unused
 from mirepoix import Call, Chain
+from mirepoix.again import Again
 from mirepoix.config import Config
-from mirepoix.errors import PipelineError
-from mirepoix.ledger.accept import Submission, accept_jobs
+from mirepoix.errors import NotReplayable, PipelineError
+from mirepoix.ledger.accept import Submission, accept_again, accept_jobs
 from mirepoix.ledger.contents import encode, load, store
 from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.read import read_jobs, read_trace
 from mirepoix.ledger.tables import Content
+from mirepoix.privacy import Sensitive
 from mirepoix.spec import parse
 from mirepoix.states import Store
 from mirepoix.views import Decision
 from pipelines.privacy.bare import NOT_STORED
+from pipelines.privacy.redact import redact
 from tests.db.filed import ask, everything, file_all
 from tests.db.ledger import begin
 
@@ -43,6 +48,28 @@ def test_what_is_redacted_holds_no_address_anywhere(database: Database) -> None:
     assert trace.steps[0].decision == Decision(
         choice="$", reason="most said [email]", confidence=0.5, features={"score": 0.5, "said": "[email]"}
     )
+
+
+def test_others_write_while_a_text_is_redacted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(database, f"Who is {EMAIL}?", "Ada.", store=Store.REDACTED)
+    had_to_wait: list[bool] = []
+
+    def write() -> None:
+        with database.write():
+            pass
+
+    def redact_slowly(value: JsonValue, kinds: Iterable[Sensitive]) -> JsonValue:
+        writer = threading.Thread(target=write, daemon=True)
+        writer.start()
+        writer.join(5)
+        had_to_wait.append(writer.is_alive())
+        return redact(value, kinds)
+
+    monkeypatch.setattr("tasks.filing.redact", redact_slowly)
+    file_all(database)
+    assert had_to_wait
+    assert not any(had_to_wait)
+    assert EMAIL not in everything(database)
 
 
 def test_what_is_not_stored_leaves_hashes_counts_and_choices(database: Database) -> None:
@@ -78,6 +105,20 @@ def test_what_another_job_needs_stays(database: Database) -> None:
     open_.answer("$", "done")
     file_all(database)
     assert "only the open one" not in everything(database)
+
+
+@pytest.mark.parametrize("kept", Store)
+def test_a_job_runs_again_only_with_the_texts_that_it_had(database: Database, kept: Store) -> None:
+    run = ask(database, f"Who is {EMAIL}?", "Ada.", store=kept)
+    with database.write() as connection:
+        assert accept_again(connection, Again(job=run.job_id)), "nothing has become of its texts yet"
+    file_all(database)
+    with database.write() as connection:
+        if kept is Store.FULL:
+            assert accept_again(connection, Again(job=run.job_id))
+        else:
+            with pytest.raises(NotReplayable, match=rf"not replayable, because .* \(store: {kept.value}\)"):
+                accept_again(connection, Again(job=run.job_id))
 
 
 def test_the_text_comes_back_with_the_next_job_that_has_it(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""The servers that a stack runs on, each a process of ours that can be killed, frozen, wiped and started again."""
+"""The servers that a stack runs on, each a process of ours that can be killed, frozen and started again."""
 
 from __future__ import annotations
 
@@ -36,10 +36,6 @@ class Service(ABC):
     @abstractmethod
     def start(self) -> None:
         """Start it on the data that is there, and wait until it answers."""
-
-    @abstractmethod
-    def wipe(self) -> None:
-        """Remove its data; it must not run."""
 
     def stop(self) -> None:
         """End it in good order."""
@@ -94,7 +90,15 @@ class Service(ABC):
     def _answers(self) -> bool: ...
 
 
-class Valkey(Service):
+class Broker(Service):
+    """A server whose data may be lost. A ledger's may not: it is what the promises rest on."""
+
+    @abstractmethod
+    def wipe(self) -> None:
+        """Remove its data; it must not run."""
+
+
+class Valkey(Broker):
     """The embedded broker; its data is kept in an append-only file."""
 
     def __init__(self, folder: Path) -> None:
@@ -133,7 +137,7 @@ class Valkey(Service):
         return listens(host, port)
 
 
-class RabbitMQ(Service):
+class RabbitMQ(Broker):
     """RabbitMQ with a node name, ports, a cookie and an epmd of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -214,10 +218,6 @@ class PostgreSQL(Service):
         """End it at once: connections are cut, and transactions under way are rolled back."""
         self._end(signal.SIGINT)
 
-    def wipe(self) -> None:
-        """The ledger is what the promises rest on; nothing is promised without it."""
-        raise NotImplementedError
-
     def _create(self) -> None:
         if self._user is not None:
             os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, -1)
@@ -276,10 +276,6 @@ class SQLite(Service):
         self._holder = threading.Thread(target=self._hold, args=(taken,))
         self._holder.start()
         taken.wait()
-
-    def wipe(self) -> None:
-        """The ledger is what the promises rest on; nothing is promised without it."""
-        raise NotImplementedError
 
     def _hold(self, taken: threading.Event) -> None:
         connection = sqlite3.connect(self.folder / "ledger.sqlite3", isolation_level=None, timeout=30)

@@ -16,7 +16,7 @@ from mirepoix import Settings
 from mirepoix.ledger.engine import Database
 from tests.faults.load import write_questions
 from tests.faults.packages import find_library, require
-from tests.faults.services import PostgreSQL, RabbitMQ, Service, SQLite, Valkey
+from tests.faults.services import Broker, PostgreSQL, RabbitMQ, Service, SQLite, Valkey
 from tests.system.world import World, clean_environ, responds
 from workers.stack import free_port
 
@@ -32,7 +32,7 @@ class Stack:
 
     name: str
     world: World
-    broker: Service
+    broker: Broker
     redis: Service
     database: Service
     emulator_command: tuple[str, ...]
@@ -113,14 +113,14 @@ def _require(name: str) -> None:
         require({"rabbitmq-server": "rabbitmq-server", "epmd": "erlang-base", "postgres": "postgresql"})
 
 
-def _services(name: str, home: Path) -> tuple[Service, Service, Service]:
+def _services(name: str, home: Path) -> tuple[Broker, Service, Service]:
     beside = Valkey(home)
     if name == "valkey-sqlite":
         return beside, beside, SQLite(home / "database")
     return RabbitMQ(home / "rabbitmq"), beside, PostgreSQL(home / "postgres")
 
 
-def _furnish(name: str, home: Path, broker: Service, beside: Service, database: Service) -> Stack:
+def _furnish(name: str, home: Path, broker: Broker, beside: Service, database: Service) -> Stack:
     questions = home / "questions.jsonl"
     write_questions(questions)
     port = free_port()

@@ -14,7 +14,7 @@ import pytest
 from mirepoix import Call, Cascade
 from mirepoix.config_file import parse_config
 from mirepoix.spec import Accept, Pipeline, dump, version
-from mirepoix.states import JobState, StepState
+from mirepoix.states import JobState, StepState, Store
 from mirepoix.views import AttemptView, CallView, StepView, TraceView
 from pipelines.labelled import Label
 from pipelines.whatif import Evaluation, WhatIf, estimate, rate
@@ -186,7 +186,23 @@ def test_what_was_never_asked_is_told_and_estimated_and_its_quality_stays_unknow
     assert found.quality.unknown == found.unseen_jobs
     assert found.quality.low <= right <= found.quality.high
     assert any("never put to large" in said for said in found.said)
-    assert found.cost_usd.expected == pytest.approx(spent, rel=0.35)  # what is not accepted comes from easier questions
+    assert found.cost_usd.expected == pytest.approx(spent, rel=0.06)
+
+
+@pytest.mark.parametrize("recorded", [0.6, 0.7, 0.8])
+def test_a_stricter_threshold_counts_later_tiers_by_what_it_accepts_itself(recorded: float) -> None:
+    found, _, spent = whole(recorded, 0.9)
+    assert found.unseen_jobs > 0
+    assert found.cost_usd.expected == pytest.approx(spent, rel=0.06)
+
+
+def test_jobs_whose_texts_are_gone_are_counted_and_in_no_number() -> None:
+    world, config = World.of(1), parse_config(CONFIG)
+    evaluation = Evaluation(config, config.model_copy(update={"pipelines": {"asked": cascade(0.7)}}))
+    for number, kept in enumerate([Store.FULL, Store.REDACTED, Store.NONE] * 4):
+        filed = world.play(number, 0.7).model_copy(update={"store": kept, "filed": number < 9})
+        evaluation.learn(filed)
+    assert (len(evaluation.outcomes()), evaluation.not_known, evaluation.left_out) == (6, 6, 0)
 
 
 def test_other_prices_change_the_cost_alone() -> None:

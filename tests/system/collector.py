@@ -1,17 +1,23 @@
-"""A collector for OpenTelemetry's protocol over HTTP: keeps every span that it is sent, as the standard's own types."""
+"""A collector for OpenTelemetry's protocol: keeps every span that it is sent, as the standard's own types."""
 
 from __future__ import annotations
 
 import gzip
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -51,8 +57,30 @@ class Collector:
 
 
 @contextmanager
+def collecting_grpc() -> Iterator[Collector]:
+    """Run one that speaks gRPC."""
+    server = grpc.server(ThreadPoolExecutor(4))
+    collector = Collector(f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+
+    class Service(TraceServiceServicer):
+        def Export(  # noqa: N802 - the protocol's own name
+            self, request: ExportTraceServiceRequest, context: grpc.ServicerContext
+        ) -> ExportTraceServiceResponse:
+            collector.raw.append(request.SerializeToString())
+            collector.spans += _read(request)
+            return ExportTraceServiceResponse()
+
+    add_TraceServiceServicer_to_server(Service(), server)  # type: ignore[no-untyped-call]  # generated, without types
+    server.start()
+    try:
+        yield collector
+    finally:
+        server.stop(None).wait(5)
+
+
+@contextmanager
 def collecting() -> Iterator[Collector]:
-    """Run a collector on a free port."""
+    """Run one that speaks HTTP."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

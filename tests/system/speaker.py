@@ -17,7 +17,7 @@ from typing import Any
 class Say:
     """One answer. Streamed, its pieces come `every` so many seconds; with `breaks` the line breaks after them.
 
-    With a `status` that is no 200 it is an error.
+    With a `status` that is no 200 it is an error. `calls` are the tools that it asks for: name and arguments.
     """
 
     pieces: Sequence[str]
@@ -25,11 +25,26 @@ class Say:
     breaks: bool = False
     finish: str = "stop"
     status: int = 200
+    calls: Sequence[tuple[str, str]] = ()
 
     @property
     def text(self) -> str:
         """All of it."""
         return "".join(self.pieces)
+
+    @property
+    def deltas(self) -> list[dict[str, Any]]:
+        """What the chunks of a stream hold, one after the other."""
+        pieces: list[dict[str, Any]] = [{"content": piece} for piece in self.pieces]
+        return [*pieces, {"tool_calls": self.tool_calls}] if self.calls else pieces
+
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """The calls as they stand in an answer, or all in one chunk of it."""
+        return [
+            {"index": n, "id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": arguments}}
+            for n, (name, arguments) in enumerate(self.calls)
+        ]
 
 
 def say(text: str, *, finish: str = "stop") -> Say:
@@ -76,7 +91,8 @@ def speaking() -> Iterator[Speaker]:
             elif body.get("stream"):
                 self._stream(answer)
             else:
-                choice = {"message": {"content": answer.text}, "finish_reason": answer.finish}
+                message = {"content": answer.text, "tool_calls": answer.tool_calls}
+                choice = {"message": message, "finish_reason": answer.finish}
                 self._send(200, {"choices": [choice], "usage": {"prompt_tokens": 10, "completion_tokens": 5}})
 
         def _send(self, status: int, value: object) -> None:
@@ -92,9 +108,9 @@ def speaking() -> Iterator[Speaker]:
             self.send_header("content-type", "text/event-stream")
             self.send_header("connection", "close")
             self.end_headers()
-            for piece in answer.pieces:
+            for delta in answer.deltas:
                 time.sleep(answer.every)
-                self._event({"choices": [{"delta": {"content": piece}, "finish_reason": None}]})
+                self._event({"choices": [{"delta": delta, "finish_reason": None}]})
             if not answer.breaks:
                 self._event({"choices": [{"delta": {}, "finish_reason": answer.finish}]})
                 self._event({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5}})

@@ -13,7 +13,13 @@ import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
-from openai.types.chat import ChatCompletionMessageParam
+from openai.types.chat import (
+    ChatCompletionMessageFunctionToolCall,
+    ChatCompletionMessageFunctionToolCallParam,
+    ChatCompletionMessageParam,
+    ChatCompletionToolParam,
+)
+from openai.types.chat.chat_completion import Choice
 from pydantic import BaseModel
 
 from mirepoix import JobState
@@ -203,6 +209,110 @@ def test_a_response_format_holds_models_and_pipelines_to_a_schema(sdk: OpenAI, s
         sdk.chat.completions.parse(model="fields", messages=asked("sea"), response_format=Reading)
 
 
+WEATHER: ChatCompletionToolParam = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "Of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+
+
+CALLS = [("weather", '{"city": "Rome"}'), ("weather", '{"city": "Oslo"}')]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_model_asks_for_tools_and_goes_on_from_what_they_gave(sdk: OpenAI, speaker: Speaker, stream: bool) -> None:
+    question = f"weather, {'streamed' if stream else 'whole'}?"
+    speaker.answers[question] = [Say(["Let me see."], finish="tool_calls", calls=CALLS), say("Warm, and cold.")]
+    messages = asked(question)
+    if stream:
+        with sdk.chat.completions.stream(model="one", messages=messages, tools=[WEATHER]) as told:
+            choice: Choice = told.get_final_completion().choices[0]
+    else:
+        choice = sdk.chat.completions.create(model="one", messages=messages, tools=[WEATHER]).choices[0]
+    assert choice.finish_reason == "tool_calls"
+    made = [call for call in choice.message.tool_calls or [] if isinstance(call, ChatCompletionMessageFunctionToolCall)]
+    assert [(call.function.name, call.function.arguments) for call in made] == CALLS
+    messages.append({"role": "assistant", "content": choice.message.content, "tool_calls": [as_sent(c) for c in made]})
+    messages += [{"role": "tool", "tool_call_id": call.id, "content": f"{n} C"} for n, call in enumerate(made)]
+    end = sdk.chat.completions.create(model="one", messages=messages, tools=[WEATHER], tool_choice="auto")
+    assert (end.choices[0].message.content, end.choices[0].finish_reason) == ("Warm, and cold.", "stop")
+    first, second = speaker.asked[question]
+    assert first["tools"] == second["tools"] == [WEATHER]
+    assert second["tool_choice"] == "auto"
+    assert second["messages"] == messages, "it is asked with what was said, and nothing is added"
+
+
+def as_sent(call: ChatCompletionMessageFunctionToolCall) -> ChatCompletionMessageFunctionToolCallParam:
+    """A call as the client sends it back."""
+    function = call.function
+    return {"id": call.id, "type": "function", "function": {"name": function.name, "arguments": function.arguments}}
+
+
+def test_what_tools_gave_is_told_to_a_pipeline_too(sdk: OpenAI, speaker: Speaker) -> None:
+    call: ChatCompletionMessageFunctionToolCallParam = {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "weather", "arguments": '{"city": "Rome"}'},
+    }
+    messages: list[ChatCompletionMessageParam] = [
+        {"role": "user", "content": "told?"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "30 C"},
+    ]
+    sdk.chat.completions.create(model="talk", messages=messages)
+    (body,) = speaker.asked["told?"]
+    assert body["messages"][1:] == [messages[0], {**messages[1], "content": None}, messages[2]]
+    sdk.chat.completions.create(model="plain", messages=messages)
+    written = next(prompt for prompt in speaker.asked if prompt.startswith("user: told?"))
+    assert "weather" in written
+    assert written.endswith("tool: 30 C")
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ({"frequency_penalty": 0.5}, "frequency_penalty"),
+        ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"parallel_tool_calls": False}, "parallel_tool_calls"),
+        ({"extra_body": {"functions": [{"name": "f"}]}}, "functions"),
+        ({"n": 2}, "n"),
+        ({"tool_choice": "required"}, None),
+        ({"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "wether"}}}, None),
+        ({"tools": [WEATHER], "model": "plain"}, "tools"),
+        ({"tool_choice": "auto", "model": "plain"}, "tool_choice"),
+        ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": "tool", "tool_call_id": "c", "content": "x"}]}, "messages.0.tool_call_id"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0"),
+        ({"messages": [{"role": "user"}]}, "messages.0"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
+)
+def test_what_cannot_be_heeded_is_refused_in_the_clear(sdk: OpenAI, given: dict[str, Any], param: str | None) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        sdk.chat.completions.create(**({"model": "one", "messages": asked("x")} | given))
+    error: Any = caught.value
+    assert (error.param, error.type) == (param, "invalid_request_error")
+    assert error.body["message"]
+
+
+def test_what_asks_for_nothing_is_passed_over(sdk: OpenAI) -> None:
+    answer = sdk.chat.completions.create(
+        model="one",
+        messages=asked("nothing more"),
+        frequency_penalty=0,
+        presence_penalty=0,
+        logit_bias={},
+        modalities=["text"],
+        parallel_tool_calls=True,
+        user="me",
+        store=False,
+    )
+    assert answer.choices[0].message.content == "said: nothing more"
+
+
 def test_the_sdk_lists_pipelines_and_models(sdk: OpenAI) -> None:
     known = {model.id: model.owned_by for model in sdk.models.list()}
     assert known["careful"] == "mirepoix"
@@ -239,6 +349,20 @@ def test_the_same_key_gets_the_same_answer_and_is_paid_for_once(sdk: OpenAI, spe
     assert len(speaker.asked["once"]) == 1
     with pytest.raises(openai.UnprocessableEntityError, match="another job"):
         sdk.chat.completions.create(model="plain", messages=asked("twice"), extra_headers=key)
+    with pytest.raises(openai.UnprocessableEntityError, match="different: max_cost, tags"):
+        sdk.chat.completions.create(
+            model="plain",
+            messages=asked("once"),
+            extra_headers=key,
+            extra_body={"max_cost": "0.5"},
+            metadata={"team": "geo"},
+        )
+    key_of_model = {"Idempotency-Key": "once, of a model"}
+    sdk.chat.completions.create(model="one", messages=asked("warm"), temperature=0.1, extra_headers=key_of_model)
+    with pytest.raises(openai.UnprocessableEntityError, match="what the model is asked, and how") as caught:
+        sdk.chat.completions.create(model="one", messages=asked("warm"), temperature=0.9, extra_headers=key_of_model)
+    assert caught.value.code == "idempotency_key_reused"
+    assert len(speaker.asked["warm"]) == 1
     streamed = sdk.chat.completions.create(model="plain", messages=asked("once"), extra_headers=key, stream=True)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in streamed) == "said: once"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -155,3 +156,23 @@ def test_who_is_asked_again_in_the_house_is_asked_there_alone(traces: dict[str, 
     assert {call.provider for call in step.calls} == {"local"}
     assert [attempt.error_kind for call in step.calls for attempt in call.attempts] == ["invalid_output"] * 3
     assert (step.state, step.error_kind) == (StepState.FAILED, "invalid_output")
+
+
+@pytest.mark.parametrize("pipeline", ["plain", "by_privacy"])
+def test_writers_do_not_wait_while_a_long_text_is_looked_into(line: tuple[World, Tap], pipeline: str) -> None:
+    world, tap = line
+    hostile = "+44 20 7946 0958 ext " * 20_000
+    waits: list[float] = []
+    with world.client() as client:
+        handle = client.submit(pipeline, hostile)
+        while not handle.state.terminal:
+            started = time.monotonic()
+            with world.database.write():
+                waits.append(time.monotonic() - started)
+            time.sleep(0.01)
+        trace = handle.trace()
+    assert [call.model for step in trace.steps for call in step.calls] == ["house"]
+    assert "phone (20000)" in trace.steps[0].decisions[0].reason or pipeline != "plain"
+    assert not tap.saw("7946")
+    print(f"longest wait of {len(waits)} writers: {max(waits):.2f} s")
+    assert max(waits) < 1

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from opentelemetry.context import attach, detach
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes, messaging_attributes
 from opentelemetry.semconv.attributes import error_attributes, http_attributes, server_attributes
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
 
-from tests.system.collector import Collector, Told, collecting
+from mirepoix.errors import InputError
+from mirepoix.ledger.accept import Submission
+from mirepoix.spans import submitting
+from tests.system.collector import Collector, Told, collecting, collecting_grpc
 from tests.system.tap import Tap, tapped
 from tests.system.world import World, open_world
 
@@ -174,3 +179,43 @@ def test_without_an_endpoint_nothing_is_loaded_that_records(line: Line) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.strip()) == 26
+
+
+def test_spans_go_over_grpc_where_that_is_wanted(line: Line) -> None:
+    with collecting_grpc() as collector:
+        wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+        line.world.run_with(wanted, "submit", "only_openai", MARKER)
+        line.world.until(lambda: bool(collector.spans), "the producer's span", 20)
+    (submitted,) = collector.spans
+    assert (submitted.name, submitted.kind, submitted.service) == ("submit only_openai", "PRODUCER", "mirepoix")
+    assert not {name for name in submitted.attributes if name not in CONVENTIONS and not name.startswith("mirepoix.")}
+    assert MARKER.encode() not in b"".join(collector.raw)
+    refused = line.world.run_with({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"}, "jobs", check=2).stderr
+    assert "must be grpc or http/protobuf" in refused
+
+
+def test_tracestate_is_carried_from_the_producer_to_the_providers_request(line: Line) -> None:
+    trace_id, state = "3af7651916cd43dd8448eb211c80319c", "vendor=t61rcWkgMzE,other=1"
+    with line.world.client() as client:
+        again = client.submit("nest", NEST, traceparent=f"00-{trace_id}-b7ad6b7169203331-01", tracestate=state)
+        again.wait(30)
+    told = [headers for headers in line.tap.headers if trace_id in headers.get("traceparent", "")]
+    assert told
+    assert {headers.get("tracestate") for headers in told} == {state}
+
+
+def test_the_state_of_an_applications_own_span_goes_with_its_jobs() -> None:
+    given = SpanContext(7, 8, is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState([("vendor", "x")]))
+    token = attach(set_span_in_context(NonRecordingSpan(given)))
+    try:
+        with submitting("ask", [Submission("hello")]) as made:
+            (job,) = made.jobs
+    finally:
+        detach(token)
+    assert (job.traceparent, job.tracestate) == (f"00-{7:032x}-{8:016x}-01", "vendor=x")
+
+
+@pytest.mark.parametrize("state", ["", "x" * 513, "a=b\r\nX-Evil: 1", "a=\u00e9"])
+def test_a_state_that_is_no_header_is_refused(state: str) -> None:
+    with pytest.raises(InputError, match="tracestate"):
+        Submission("hello", traceparent=f"00-{7:032x}-{8:016x}-01", tracestate=state)

@@ -88,6 +88,32 @@ def test_what_is_not_stored_is_gone_soon_after_the_end(kept: World, client: Clie
     assert client.jobs(text="unspeakable") == []
 
 
+@pytest.mark.parametrize("pipeline", ["marked", "hidden"])
+def test_a_job_whose_texts_are_not_kept_says_that_it_is_not_replayable(
+    kept: World, client: Client, pipeline: str
+) -> None:
+    job_id, asked = run(kept, client, pipeline, "What is kept?"), len(client.jobs())
+    for how in ((), ("--config-now",), ("--live",), ("--from", "$")):
+        told = kept.run("replay", job_id, *how, "--json", check=2)
+        shown = json.loads(told.stdout)
+        assert (shown["job"], shown["replayable"]) == (job_id, False)
+        assert f"error: job {job_id} is not replayable, because {shown['reason']}." in told.stderr
+    assert len(client.jobs()) == asked, "nothing was submitted"
+
+
+def test_whatif_counts_jobs_whose_texts_are_not_kept_as_not_known(kept: World, client: Client) -> None:
+    for pipeline in ("open", "marked", "hidden"):
+        run(kept, client, pipeline, "What is known?")
+    policy, pipelines = ["--policy", str(kept.settings.config_path), "--since", "1h"], ("open", "marked", "hidden")
+    jobs = {name: [view for view in client.jobs(pipeline=name) if view.filed] for name in pipelines}
+    (found,) = kept.lines("whatif", *policy)
+    assert found["not_known"] == len(jobs["marked"]) + len(jobs["hidden"])
+    assert found["jobs"] >= len(jobs["open"])
+    assert any("redacted or forgotten" in said for said in found["said"])
+    refused = kept.run("whatif", *policy, "--pipeline", "hidden", check=2).stderr
+    assert f"of {len(jobs['hidden'])} the texts are redacted or forgotten" in refused
+
+
 def test_a_trace_tells_moves_and_waits(kept: World, client: Client) -> None:
     moved = run(kept, client, "falls", "no JSON")
     shown = kept.run("trace", moved).stdout

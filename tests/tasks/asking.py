@@ -10,13 +10,21 @@ from typing import Any
 from mirepoix.config import Api, Provider
 from tasks.loop import Loop
 from tasks.providers import open_adapter
-from tasks.providers.base import Adapter, Completion, Question, Tool, Turn
+from tasks.providers.base import Adapter, Completion, Question, Tool, ToolCall, Turn
 from tests.tasks.servers import Served, serving
 
 LOOP = Loop()
 KEPT: list[Adapter] = []
 """Like those of a worker they are never closed; collected as garbage, each would print that it was not."""
 TOOL = Tool("look_up", "Find it.", {"type": "object", "properties": {"word": {"type": "string"}}})
+CALLED = (ToolCall("c1", "look_up", {"word": "é"}), ToolCall("c2", "look_up", "no object"))
+USED_TOOLS = (
+    Turn("user", "Why?"),
+    Turn("assistant", "Let me see.", calls=CALLED),
+    Turn("tool", "found", answers=CALLED[0]),
+    Turn("tool", '{"n": 2}', answers=CALLED[1]),
+)
+"""A conversation that ends with what two tools gave."""
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 

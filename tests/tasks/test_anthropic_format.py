@@ -11,13 +11,30 @@ from mirepoix.errors import ProviderError
 from mirepoix.prices import Usage
 from mirepoix.states import ErrorKind
 from tasks.providers.base import File, ToolCall, Turn
-from tests.tasks.asking import SCHEMA, TOOL, ask, events, question
+from tests.tasks.asking import SCHEMA, TOOL, USED_TOOLS, ask, events, question
 from tests.tasks.servers import reply
 from tests.tasks.test_openai_format import PDF, PNG, TEXT
 
 USAGE = {"input_tokens": 10, "output_tokens": 3}
 SAID = {"content": [{"type": "text", "text": "Because."}], "stop_reason": "end_turn", "usage": USAGE}
 OK = reply(200, SAID)
+
+
+def test_a_conversation_with_tools_is_sent_as_it_was() -> None:
+    body = ask(OK, Api.ANTHROPIC, asked=question(turns=USED_TOOLS)).body
+    uses = [
+        {"type": "tool_use", "id": "c1", "name": "look_up", "input": {"word": "é"}},
+        {"type": "tool_use", "id": "c2", "name": "look_up", "input": {"arguments": "no object"}},
+    ]
+    results = [
+        {"type": "tool_result", "tool_use_id": "c1", "content": "found"},
+        {"type": "tool_result", "tool_use_id": "c2", "content": '{"n": 2}'},
+    ]
+    assert body["messages"] == [
+        {"role": "user", "content": "Why?"},
+        {"role": "assistant", "content": [{"type": "text", "text": "Let me see."}, *uses]},
+        {"role": "user", "content": results},
+    ]
 
 
 def test_every_option_has_its_place() -> None:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from mirepoix.errors import PipelineError
 from tasks.conversation import MAX_FILE_BYTES, MAX_FILES, parse_files, parse_messages
-from tasks.providers.base import File, Turn
+from tasks.providers.base import File, ToolCall, Turn
 
 DATA = base64.b64encode(b"bytes").decode()
 PICTURE: JsonValue = {"media_type": "image/png", "data": DATA, "name": "a.png"}
@@ -24,6 +24,23 @@ def test_turns_come_in_order_with_their_files() -> None:
         Turn("user", "A", (File("image/png", DATA, None, "a.png"),)),
         Turn("assistant", "B"),
     )
+
+
+def test_what_a_tool_gave_belongs_to_the_call_that_was_asked_for() -> None:
+    call: JsonValue = {"id": "c1", "name": "look_up", "arguments": {"word": "a"}}
+    asks: JsonValue = {"role": "assistant", "content": "", "tool_calls": [call]}
+    made = ToolCall("c1", "look_up", {"word": "a"})
+    assert parse_messages([asks, {"role": "tool", "content": "found", "tool_call_id": "c1"}]) == (
+        Turn("assistant", "", calls=(made,)),
+        Turn("tool", "found", answers=made),
+    )
+    wrongs: list[JsonValue] = [
+        {"role": "tool", "content": "x", "tool_call_id": "c2"},
+        {"role": "tool", "content": "x"},
+    ]
+    for wrong in wrongs:
+        with pytest.raises(PipelineError, match=r"messages\.1"):
+            parse_messages([asks, wrong])
 
 
 @pytest.mark.parametrize("value", [None, []])

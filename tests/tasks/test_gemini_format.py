@@ -11,7 +11,7 @@ from mirepoix.errors import ProviderError
 from mirepoix.prices import Usage
 from mirepoix.states import ErrorKind
 from tasks.providers.base import File, ToolCall, Turn
-from tests.tasks.asking import SCHEMA, TOOL, ask, events, question
+from tests.tasks.asking import SCHEMA, TOOL, USED_TOOLS, ask, events, question
 from tests.tasks.servers import reply
 from tests.tasks.test_openai_format import PNG
 
@@ -25,6 +25,23 @@ def said(parts: object, finish: str | None = "STOP", **more: Any) -> dict[str, A
 
 
 OK = reply(200, said([{"text": "Because."}]))
+
+
+def test_a_conversation_with_tools_is_sent_as_it_was() -> None:
+    body = ask(OK, Api.GEMINI, asked=question(turns=USED_TOOLS)).body
+    calls = [
+        {"functionCall": {"name": "look_up", "args": {"word": "é"}}},
+        {"functionCall": {"name": "look_up", "args": {"arguments": "no object"}}},
+    ]
+    given = [
+        {"functionResponse": {"name": "look_up", "response": {"result": "found"}}},
+        {"functionResponse": {"name": "look_up", "response": {"n": 2}}},
+    ]
+    assert body["contents"] == [
+        {"role": "user", "parts": [{"text": "Why?"}]},
+        {"role": "model", "parts": [{"text": "Let me see."}, *calls]},
+        {"role": "user", "parts": given},
+    ]
 
 
 def test_every_option_has_its_place() -> None:

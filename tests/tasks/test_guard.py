@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from mirepoix.config import Config
-from tasks.guard import Kept, keep_in_house, may_fall_back
+from mirepoix.privacy import Sensitive
+from pipelines.privacy.request import Exposure, look_into
+from tasks.guard import Guard, Kept
+from tasks.memory import SHORT, Memory, NotLookedInto
 from tasks.providers.base import File, Question, Tool, Turn
 
 CARD = "4111 1111 1111 1111"
@@ -37,7 +42,9 @@ def kept(
 ) -> Kept | None:
     """What becomes of a request with that text."""
     body: Any = {"messages": [{"role": "user", "content": text}]}
-    return keep_in_house(config, named=named, asked=asked, question=question(text), body=body, failed=lambda: failed)
+    return Guard(config).keep_in_house(
+        named=named, asked=asked, question=question(text), body=body, failed=lambda: failed
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,15 +97,59 @@ def test_it_says_what_to_do_where_nobody_is_in_the_house() -> None:
     ],
 )
 def test_no_part_of_a_question_falls_back_to_an_external_model(asked: Question) -> None:
-    assert not may_fall_back(house(), asked, "further")
-    assert may_fall_back(house(), asked, "nearer")
-    assert may_fall_back(house(sensitive="allow"), asked, "further")
+    assert not Guard(house()).may_fall_back(asked, "further")
+    assert Guard(house()).may_fall_back(asked, "nearer")
+    assert Guard(house(sensitive="allow")).may_fall_back(asked, "further")
 
 
 def test_files_stay_in_the_house_where_it_says_so() -> None:
     asked = question(files=(File("image/png", data="iVBORw0KGgo=" * 40),))
-    assert may_fall_back(house(), asked, "further")
-    assert not may_fall_back(house(files="local"), asked, "further")
-    found = keep_in_house(house(files="local"), named="far", asked="far", question=asked, body={}, failed=tuple)
+    assert Guard(house()).may_fall_back(asked, "further")
+    assert not Guard(house(files="local")).may_fall_back(asked, "further")
+    found = Guard(house(files="local")).keep_in_house(named="far", asked="far", question=asked, body={}, failed=tuple)
     assert found is not None
     assert (found.model, found.decision.features["found"]) == ("near", {"file": 1})
+
+
+@pytest.mark.parametrize("text", [f"{CARD} {'x' * SHORT}", "x" * SHORT])
+def test_a_long_request_is_looked_into_before_it_is_opened_and_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard, looks = Guard(house()), list[object]()
+
+    def counted(request: object, kinds: Iterable[Sensitive]) -> Exposure | None:
+        looks.append(request)
+        return look_into(request, kinds)
+
+    def keep(text: str = text) -> Kept | None:
+        body: Any = {"messages": [{"role": "user", "content": text}]}
+        return guard.keep_in_house(named="far", asked="far", question=question(text), body=body, failed=tuple)
+
+    monkeypatch.setattr("tasks.guard.look_into", counted)
+
+    with pytest.raises(NotLookedInto) as unseen:
+        keep()
+    assert not looks, "nothing is looked for within the transaction"
+    unseen.value.look()
+    for _ in range(3):
+        assert (keep() is not None) is (CARD in text)
+    assert len(looks) == 1
+    with pytest.raises(NotLookedInto):
+        keep(text + "!")
+
+
+def test_a_route_counts_in_a_long_text_before_it_decides() -> None:
+    guard, text = Guard(house()), f"{CARD} {'x' * SHORT}"
+    with pytest.raises(NotLookedInto) as unseen:
+        guard.count_in(text)
+    unseen.value.look()
+    assert guard.count_in(text) == {"card": 1}
+    assert guard.count_in(CARD) == {"card": 1}
+
+
+def test_what_long_texts_hold_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.memory.MOST_KEPT", 2)
+    memory, texts = Memory[int](), [f"{number} {'x' * SHORT}" for number in range(5)]
+    for text in texts:
+        assert memory.find(text, partial(int, text[0])) == int(text[0])
+    assert memory.recall(texts[-1], lambda: -1) == 4
+    with pytest.raises(NotLookedInto):
+        memory.recall(texts[0], lambda: -1)

@@ -12,7 +12,7 @@ from mirepoix.errors import PipelineError, ProviderError
 from mirepoix.prices import Usage
 from mirepoix.states import ErrorKind
 from tasks.providers.base import File, ToolCall, Turn
-from tests.tasks.asking import SCHEMA, TOOL, ask, events, question
+from tests.tasks.asking import SCHEMA, TOOL, USED_TOOLS, ask, events, question
 from tests.tasks.servers import reply
 
 PNG = File("image/png", data=base64.b64encode(b"\x89PNG").decode(), name="a.png")
@@ -24,6 +24,17 @@ CALLS = [{"id": "c1", "type": "function", "function": {"name": "look_up", "argum
 
 def ok(message: dict[str, Any], finish: str = "stop", usage: dict[str, Any] | None = None, **more: Any) -> bytes:
     return reply(200, {"choices": [{"message": message, "finish_reason": finish, **more}], "usage": usage or USAGE})
+
+
+def test_a_conversation_with_tools_is_sent_as_it_was() -> None:
+    body = ask(ok({"content": "x"}), Api.OPENAI, asked=question(turns=USED_TOOLS)).body
+    second = {"id": "c2", "type": "function", "function": {"name": "look_up", "arguments": "no object"}}
+    assert body["messages"] == [
+        {"role": "user", "content": "Why?"},
+        {"role": "assistant", "content": "Let me see.", "tool_calls": [*CALLS, second]},
+        {"role": "tool", "tool_call_id": "c1", "content": "found"},
+        {"role": "tool", "tool_call_id": "c2", "content": '{"n": 2}'},
+    ]
 
 
 def test_every_option_has_its_place() -> None:

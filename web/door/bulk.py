@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
+from db.listing import read_owners
 from mirepoix.client import BATCH, Client, require_input
 from mirepoix.errors import InputError, NotFound, PipelineError
 from mirepoix.ledger.accept import Submission
@@ -16,6 +17,7 @@ from mirepoix.strict import unknown
 from mirepoix.webhooks import require_callback
 from web.bounds import BULK_PATH, MOST_BYTES
 from web.door.callers import Caller, Submitter
+from web.door.jobs import differing, reused
 from web.door.requests import BulkLine, BulkResult
 from web.errors import ErrorReply, Refusal, harmless
 from web.house import house_of
@@ -118,7 +120,11 @@ def _accept(client: Client, caller: Caller, batch: list[tuple[int, BulkLine]]) -
         except (InputError, NotFound, PipelineError) as error:
             results += [BulkResult(line=number, error=harmless(str(error))) for number, _ in numbered]
             continue
-        results += [
-            BulkResult(line=number, id=handle.id) for (number, _), handle in zip(numbered, handles, strict=True)
-        ]
+        with client.database.read() as connection:
+            owners = read_owners(connection, [handle.id for handle in handles])
+        for (number, line), handle in zip(numbered, handles, strict=True):
+            other = differing(owners[handle.id], pipeline, line.input, line.options(caller, line.key))
+            results.append(
+                BulkResult(line=number, error=reused(other)) if other else BulkResult(line=number, id=handle.id)
+            )
     return results

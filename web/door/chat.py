@@ -16,6 +16,7 @@ from db.listing import Tokens, read_tokens
 from mirepoix.client import Handle
 from mirepoix.ledger.accept import Options
 from mirepoix.pieces import Piece
+from mirepoix.spec import version
 from mirepoix.states import JobState
 from mirepoix.views import JobView, usd_text
 from web.door.callers import Caller, Submitter
@@ -106,7 +107,7 @@ def _submit(house: House, caller: Caller, chat: ChatRequest, asked: Asked, key: 
         asked.spec, asked.input, known_as=chat.model, before_start=ear.attend_from_thread, **options
     )
     if key is not None:
-        require_same(house, handle, chat.model, asked.input)
+        require_same(house, handle, chat.model, asked.input, options, version=version(asked.spec))
     return handle
 
 

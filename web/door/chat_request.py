@@ -1,17 +1,32 @@
-"""The body of `POST /v1/chat/completions`, as far as Mirepoix heeds it; what it does not know it passes over.
+"""The body of `POST /v1/chat/completions`, as far as Mirepoix heeds it.
 
 Source: OpenAI's API reference, "Create chat completion".
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from web.door.requests import Json, MostUsd, Tags, Text64
+from web.door.requests import PRINTABLE, Json, MostUsd, Tags, Text64
 
 MOST_MESSAGES = 1_000
+NOT_DONE: dict[str, tuple[JsonValue, ...]] = {
+    "audio": (),
+    "frequency_penalty": (0,),
+    "function_call": (),
+    "functions": (),
+    "logit_bias": ({},),
+    "modalities": (["text"],),
+    "parallel_tool_calls": (True,),
+    "presence_penalty": (0,),
+    "reasoning_effort": (),
+    "top_logprobs": (0,),
+    "verbosity": (),
+    "web_search_options": (),
+}
+"""Parameters that no pipeline or model can be given, and the values besides null that ask for nothing."""
 
 
 class _Wire(BaseModel):
@@ -55,11 +70,38 @@ class FilePart(_Wire):
 Part = Annotated[TextPart | ImagePart | FilePart, Field(discriminator="type")]
 
 
-class Message(_Wire):
-    """What one side said."""
+class CalledFunction(_Wire):
+    """A function that was asked for, and its arguments as JSON text."""
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Part]
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    arguments: str
+
+
+class MadeCall(_Wire):
+    """A call of a tool that an earlier answer asked for."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)]
+    type: Literal["function"]
+    function: CalledFunction
+
+
+class Message(_Wire):
+    """What one side said; `content` may be null where an assistant asked for tools. A `tool` says what a call gave."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[Part] | None = None
+    tool_calls: Annotated[list[MadeCall], Field(max_length=128)] | None = None
+    tool_call_id: Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)] | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_role_says(self) -> Self:
+        if self.content is None and not (self.role == "assistant" and self.tool_calls):
+            raise ValueError("a message has content; only an assistant's that asks for tools may have none")
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("tool_calls are the assistant's")
+        if (self.tool_call_id is not None) != (self.role == "tool"):
+            raise ValueError("a message of the role tool, and no other, has a tool_call_id")
+        return self
 
 
 class TextFormat(_Wire):
@@ -130,8 +172,11 @@ class ChatRequest(_Wire):
 
     Sampling, bounds of length and tools go to a model; a pipeline has settings of its own, and passes over them.
     `metadata` becomes the job's tags. `tenant`, `task`, `max_cost`, `deadline` (seconds) and `priority` are Mirepoix's
-    own, as at `/v1/jobs`.
+    own, as at `/v1/jobs`. What would change the answer and cannot be done is refused (`NOT_DONE`); all else
+    that it does not know it passes over.
     """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
     messages: Annotated[list[Message], Field(min_length=1, max_length=MOST_MESSAGES)]

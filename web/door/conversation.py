@@ -6,6 +6,7 @@ other takes a text: the user's only message, or, where more was said, the whole 
 
 from __future__ import annotations
 
+import json
 import mimetypes
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,17 @@ from mirepoix.schemas import read_schema
 from mirepoix.spec import Call, Pipeline
 from mirepoix.strict import unknown
 from pipelines.answering import answering_in, input_fields
-from web.door.chat_request import ChatRequest, FilePart, JsonFormat, Message, SchemaFormat, TextPart, ToolChoice
+from web.door.chat_request import (
+    NOT_DONE,
+    ChatRequest,
+    FilePart,
+    JsonFormat,
+    MadeCall,
+    Message,
+    SchemaFormat,
+    TextPart,
+    ToolChoice,
+)
 from web.errors import Refusal
 
 ANY_IMAGE = "image/jpeg"
@@ -37,7 +48,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Talk:
-    """A conversation in parts: the last message is `text` with `files`."""
+    """A conversation in parts: the last message is `text` with `files`; both are empty after a tool's last word."""
 
     system: str
     earlier: list[dict[str, JsonValue]]
@@ -46,13 +57,15 @@ class _Talk:
 
     def written_out(self) -> str:
         """All that was said, as one text."""
-        turns = [(str(turn["role"]), str(turn["content"])) for turn in self.earlier]
-        lines = [f"{role}: {text}" for role, text in [*turns, ("user", self.text)]] if turns else [self.text]
+        turns = [_line(turn) for turn in self.earlier]
+        last = [self.text] if self.text or not turns else []
+        lines = [*turns, *(f"user: {text}" for text in last)] if turns else last
         return "\n\n".join([*([self.system] if self.system else []), *lines])
 
 
 def asked_of(config: Config, request: ChatRequest) -> Asked:
     """The job that `request` stands for. Raises Refusal, InputError, PipelineError, NotFound."""
+    _require_possible(request)
     talk = _talk(request.messages)
     if request.model in config.pipelines:
         return _of_pipeline(request, config.pipelines[request.model], talk)
@@ -62,8 +75,9 @@ def asked_of(config: Config, request: ChatRequest) -> Asked:
 
 
 def _of_pipeline(request: ChatRequest, spec: Pipeline, talk: _Talk) -> Asked:
-    if request.tools:
-        raise Refusal(400, "a pipeline has tools of its own; give a model's name to offer it yours.", param="tools")
+    for given, param in ((request.tools, "tools"), (request.tool_choice, "tool_choice")):
+        if given:
+            raise Refusal(400, "a pipeline has tools of its own; give a model's name to offer it yours.", param=param)
     schema = _schema(request)
     if schema is not None:
         try:
@@ -144,30 +158,76 @@ def _checked(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _talk(messages: list[Message]) -> _Talk:
     system = [_text(message) for message in messages if message.role in ("system", "developer")]
-    turns = [message for message in messages if message.role in ("user", "assistant")]
-    if not turns or turns[-1].role != "user":
-        raise Refusal(400, "the last message must be the user's.", param="messages")
+    _require_answered(messages)
+    turns = [message for message in messages if message.role not in ("system", "developer")]
+    if not turns or turns[-1].role not in ("user", "tool"):
+        raise Refusal(400, "the last message must be the user's, or a tool's.", param="messages")
+    joined = "\n\n".join(part for part in system if part.strip())
+    if turns[-1].role == "tool":
+        return _Talk(joined, [_turn(turn) for turn in turns], "", [])
     text, files = _text(turns[-1]), _files(turns[-1])
     if not text.strip() and not files:
         raise InputError("the last message is empty.")
-    return _Talk(
-        "\n\n".join(part for part in system if part.strip()), [_turn(turn) for turn in turns[:-1]], text, files
-    )
+    return _Talk(joined, [_turn(turn) for turn in turns[:-1]], text, files)
+
+
+def _require_possible(request: ChatRequest) -> None:
+    """Raise Refusal for a parameter that cannot be heeded and would change the answer."""
+    for name, value in (request.model_extra or {}).items():
+        if name in NOT_DONE and value is not None and value not in NOT_DONE[name]:
+            raise Refusal(400, f"{name} cannot be heeded here; leave it out.", param=name, code="unsupported_parameter")
+
+
+def _require_answered(messages: list[Message]) -> None:
+    """Raise Refusal unless each call of a tool is answered right after it, and each answer is to such a call."""
+    open_: list[str] = []
+    for index, message in enumerate(messages):
+        if message.role == "tool" and message.tool_call_id not in open_:
+            raise Refusal(400, "no message right before it asks for that call.", param=f"messages.{index}.tool_call_id")
+        if message.role == "tool":
+            open_.remove(str(message.tool_call_id))
+        elif open_:
+            raise Refusal(400, f"the call {open_[0]!r} before it has no message of the role tool.", param="messages")
+        open_ += [call.id for call in message.tool_calls or ()]
+    if open_:
+        raise Refusal(400, f"the call {open_[0]!r} has no message of the role tool.", param="messages")
 
 
 def _turn(message: Message) -> dict[str, JsonValue]:
-    files = list[JsonValue](_files(message))
-    return {"role": message.role, "content": _text(message), **({"files": files} if files else {})}
+    turn: dict[str, JsonValue] = {"role": message.role, "content": _text(message)}
+    if files := list[JsonValue](_files(message)):
+        turn["files"] = files
+    if message.tool_calls:
+        turn["tool_calls"] = [_call(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        turn["tool_call_id"] = message.tool_call_id
+    return turn
+
+
+def _call(call: MadeCall) -> JsonValue:
+    """As a call with tools answers: the arguments as an object, or as text where they are none."""
+    try:
+        arguments = json.loads(call.function.arguments)
+    except (ValueError, RecursionError):
+        arguments = None
+    told = arguments if isinstance(arguments, dict) else call.function.arguments
+    return {"id": call.id, "name": call.function.name, "arguments": told}
+
+
+def _line(turn: dict[str, JsonValue]) -> str:
+    """A turn as a line of a text."""
+    calls = f"\n{json.dumps(turn['tool_calls'], ensure_ascii=False)}" if "tool_calls" in turn else ""
+    return f"{turn['role']}: {turn['content']}{calls}"
 
 
 def _text(message: Message) -> str:
-    if isinstance(message.content, str):
-        return message.content
+    if not isinstance(message.content, list):
+        return message.content or ""
     return "\n".join(part.text for part in message.content if isinstance(part, TextPart))
 
 
 def _files(message: Message) -> list[dict[str, JsonValue]]:
-    if isinstance(message.content, str):
+    if not isinstance(message.content, list):
         return []
     return [
         _file(part.file.file_data, part.file.filename)

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from db.listing import Owned, page_of_jobs, read_owner
 from mirepoix.client import Handle
 from mirepoix.errors import NotFound
+from mirepoix.ledger.accept import Options
 from mirepoix.ledger.contents import encode
 from mirepoix.ledger.read import read_jobs
 from mirepoix.states import JobState
@@ -42,9 +43,10 @@ def submit_job(
 ) -> JobAccepted:
     """Accept a job; the same `Idempotency-Key` gives the same job again."""
     house = house_of(request)
-    handle = house.client.submit(job.pipeline, job.input, **job.options(caller, key))
+    options = job.options(caller, key)
+    handle = house.client.submit(job.pipeline, job.input, **options)
     tenant = caller.acts_for(job.tenant)
-    state = JobState.QUEUED if key is None else require_same(house, handle, job.pipeline, job.input).state
+    state = JobState.QUEUED if key is None else require_same(house, handle, job.pipeline, job.input, options).state
     response.headers["Location"] = f"/v1/jobs/{handle.id}"
     return JobAccepted(id=handle.id, state=state, pipeline=job.pipeline, tenant=tenant, published=handle.published)
 
@@ -100,12 +102,46 @@ def own_job(request: Request, caller: Caller, job_id: str) -> Handle:
     return Handle(client, job_id)
 
 
-def require_same(house: House, handle: Handle, pipeline: str, input: JsonValue) -> Owned:
-    """Raise Refusal when the key, by which `handle` was found, was used for another job before."""
+def require_same(
+    house: House, handle: Handle, pipeline: str, input: JsonValue, options: Options, *, version: str | None = None
+) -> Owned:
+    """Raise Refusal when the key, by which `handle` was found, was used for another job before.
+
+    `version` is that of what runs, where the request itself says what.
+    """
     with house.client.database.read() as connection:
         owned = read_owner(connection, handle.id)
     if owned is None:
         raise NotFound("there is no such job here.")
-    if (owned.pipeline, owned.input_hash) != (pipeline, encode(input)[0]):
-        raise Refusal(422, "this Idempotency-Key was used for another job.", code="idempotency_key_reused")
+    other = differing(owned, pipeline, input, options)
+    if version is not None and owned.version != version:
+        other.append("what the model is asked, and how")
+    if other:
+        raise Refusal(422, reused(other), code="idempotency_key_reused")
     return owned
+
+
+def differing(owned: Owned, pipeline: str, input: JsonValue, options: Options) -> list[str]:
+    """The fields in which a job differs from what is asked; how its answer is told is none of them."""
+    deadline = options.get("deadline")
+    pairs: dict[str, tuple[object, object]] = {
+        "pipeline": (owned.pipeline, pipeline),
+        "input": (owned.input_hash, encode(input)[0]),
+        "task": (owned.task, options.get("task")),
+        "max_cost": (owned.max_cost, options.get("max_cost")),
+        "deadline": (_milliseconds(owned.deadline), _milliseconds(deadline)),
+        "priority": (owned.priority, options.get("priority", 0)),
+        "tags": (owned.tags, dict(options.get("tags", {}))),
+        "callback": (owned.callback, options.get("callback")),
+    }
+    return [name for name, (before, now) in pairs.items() if before != now]
+
+
+def reused(other: list[str]) -> str:
+    """What is said of a key that was used for another job."""
+    return f"this Idempotency-Key was used for another job; different: {', '.join(other)}."
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    """The ledger has microseconds, which a sum of floats may miss by one."""
+    return None if seconds is None else round(seconds * 1_000)
