@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import processes
 from tests.system.world import clean_environ
 from workers.stack import free_port
 
@@ -25,15 +26,7 @@ pytestmark = [pytest.mark.system, pytest.mark.embedded]
 
 def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `mirepoix <arguments>` in `home` with nothing configured."""
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "cli", *arguments],
-        env=clean_environ(),
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
+    return processes.run("cli", *arguments, environ=clean_environ(), folder=home, timeout=110)
 
 
 @contextmanager

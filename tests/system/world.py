@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +26,9 @@ from mirepoix.config_file import load_config
 from mirepoix.ledger.engine import Database
 from mirepoix.queues import all_queues
 from mirepoix.wake import connect
+from tests import processes
 from tests.databases import fresh_database
+from tests.processes import Process
 from workers.embedded import EmbeddedBroker
 from workers.stack import free_port
 
@@ -48,19 +49,12 @@ class World:
     settings: Settings
     environ: dict[str, str]
     database: Database
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
 
     def run(self, *arguments: str, stdin: str = "", check: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run `mirepoix <arguments>` to its end; `check` is the exit code to insist on."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "cli", *arguments],
-            env=self.environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-            cwd=self.settings.home,
+        done = processes.run(
+            "cli", *arguments, environ=self.environ, folder=self.settings.home, stdin=stdin, timeout=PATIENCE
         )
         if check is not None:
             assert done.returncode == check, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -78,17 +72,11 @@ class World:
 
     def start(self, name: str, *arguments: str, module: str = "cli", environ: Mapping[str, str] | None = None) -> None:
         """Start `mirepoix <arguments>` in the background and call it `name`; `environ` changes some variables."""
-        log = (self.settings.home / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, *arguments],
-            env={**self.environ, **(environ or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd=self.settings.home,
-        )
-        log.close()
+        wanted = {**self.environ, **(environ or {})}
+        with Path(os.devnull).open() as nothing, (self.settings.home / f"{name}.log").open("ab") as log:
+            self.processes[name] = processes.start(
+                module, *arguments, environ=wanted, folder=self.settings.home, files=(nothing, log, log)
+            )
 
     def start_workers(self, *names: str) -> None:
         """Start a worker for each of `names` and wait until all of them are alive."""
