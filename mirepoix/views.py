@@ -29,7 +29,8 @@ class JobView(_View):
     """One job as it stands. `latency_s` runs from submission to its end, or to now; `models` in order of first use.
 
     `max_cost_usd` is what its calls may cost at the most, None where nothing was said. `store` is what is kept of its
-    texts; with `forgotten` none are, so that it has no output any more.
+    texts; with `forgotten` none are, so that it has no output any more. `canary` says whether the next version of its
+    pipeline answered it (None: nothing was drawn), `shadow_of` which job it answers once more, unseen.
     """
 
     job: str
@@ -50,10 +51,12 @@ class JobView(_View):
     finished_at: datetime | None = None
     store: Store = Store.FULL
     forgotten: bool = False
+    canary: bool | None = None
+    shadow_of: str | None = None
 
 
 class Decision(_View):
-    """What a router, gate or reducer chose; `confidence` is 0..1, `features` is what it looked at."""
+    """What a router, gate, reducer or rollout chose; `confidence` is 0..1, `features` is what it looked at."""
 
     choice: str
     reason: str
@@ -138,7 +141,9 @@ class StepView(_View):
 class TraceView(_View):
     """Everything recorded of one job: steps in the order in which a person reads the pipeline.
 
-    `queued_s` is from its submission to its start; `events` are what happened to it before it had steps.
+    `queued_s` is from its submission to its start; `events` are what happened to it before it had steps, and `decisions`
+    what was decided when it was accepted: which version of its pipeline it got. `shadows` are the jobs that answer it
+    once more, unseen.
     """
 
     job: str
@@ -148,6 +153,9 @@ class TraceView(_View):
     tenant: str
     task: str | None = None
     again: Again | None = None
+    shadow_of: str | None = None
+    shadows: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     input: JsonValue
     output: JsonValue = None
     error: str | None = None
