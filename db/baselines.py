@@ -41,7 +41,10 @@ class FinishedJob:
 
 
 def finished_jobs(connection: Connection, scope: Scope = EVERYTHING) -> Iterator[FinishedJob]:
-    """The jobs that were submitted in `scope` and succeeded, without shadows, in the order of their ids, read a batch at a time."""
+    """The jobs that were submitted in `scope` and succeeded, without shadows, in the order of their ids.
+
+    Read a batch at a time.
+    """
     last = ""
     while ids := _next_ids(connection, scope, last):
         last = ids[-1]

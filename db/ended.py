@@ -11,7 +11,7 @@ from mirepoix.ledger.tables import Job
 
 
 def ended_job_ids(connection: Connection, since: datetime, *, pipeline: str | None = None, limit: int) -> list[str]:
-    """Those submitted after `since` that have ended, the newest first; at the most `limit`. Shadows are not among them."""
+    """Those submitted after `since` that have ended, the newest first; at the most `limit`, and no shadows."""
     query = select(Job.id).where(Job.created_at >= since, Job.finished_at.is_not(None), Job.shadow_of.is_(None))
     if pipeline is not None:
         query = query.where(Job.pipeline == pipeline)

@@ -141,9 +141,9 @@ class StepView(_View):
 class TraceView(_View):
     """Everything recorded of one job: steps in the order in which a person reads the pipeline.
 
-    `queued_s` is from its submission to its start; `events` are what happened to it before it had steps, and `decisions`
-    what was decided when it was accepted: which version of its pipeline it got. `shadows` are the jobs that answer it
-    once more, unseen.
+    `queued_s` is from its submission to its start; `events` are what happened to it before it had steps, and
+    `decisions` what was decided when it was accepted: which version of its pipeline it got. `shadows` are the jobs that
+    answer it once more, unseen.
     """
 
     job: str

@@ -62,9 +62,7 @@ def change_canary(
     connection: Connection, was: CanaryStanding, state: CanaryState, reason: str, figures: Mapping[str, Any]
 ) -> bool:
     """Move the canary on from `was`; False when somebody else has done so."""
-    moved = replace(
-        was, number=was.number + 1, state=state, reason=reason, figures=dict(figures), created_at=now()
-    )
+    moved = replace(was, number=was.number + 1, state=state, reason=reason, figures=dict(figures), created_at=now())
     return _write(connection, moved)
 
 

@@ -94,7 +94,7 @@ def _shadow(row: Row, new: NextVersion) -> dict[str, Any]:
 def _sticky(by: str, row: Row) -> str | None:
     """What is drawn by; None where the job has no such thing."""
     if by.startswith(TAG):
-        value = row["tags"].get(by.removeprefix(TAG))
-    else:
-        value = row["input_hash" if by == "input" else by]
-    return None if value is None else str(value)
+        given: str | None = row["tags"].get(by.removeprefix(TAG))
+        return given
+    value: str | None = row["input_hash" if by == "input" else by]
+    return value

@@ -64,10 +64,11 @@ class Share(_Part):
 
 
 class WhatIf(_Part):
-    """What another configuration would have done with `jobs` recorded ones."""
+    """What another configuration would have done with `jobs` recorded ones; `shadows` told more of their questions."""
 
     jobs: int
     left_out: int
+    shadows: int
     decided_anew: int
     cost_usd: Amount
     total_recorded_usd: float
@@ -82,7 +83,7 @@ class WhatIf(_Part):
     said: tuple[str, ...]
 
 
-def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0) -> WhatIf:
+def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0, shadows: int = 0) -> WhatIf:
     """Sum up `outcomes`, of which there is at least one. The same outcomes give the same estimate."""
     rated = rate(outcomes)
     quality, judged = rated.expected, rated.judged
@@ -90,6 +91,7 @@ def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0)
     return WhatIf(
         jobs=len(outcomes),
         left_out=left_out,
+        shadows=shadows,
         decided_anew=sum(one.decides_anew for one in outcomes),
         cost_usd=_amount([one.recorded.cost for one in outcomes], [one.expected.cost for one in outcomes]),
         total_recorded_usd=math.fsum(one.recorded.cost for one in outcomes),
