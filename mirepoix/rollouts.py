@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -76,14 +77,14 @@ class Rollout(Strict):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NextVersion:
     """A rollout with the pipeline that it leads to."""
 
     rollout: Rollout
     spec: Pipeline
 
-    @property
+    @cached_property
     def version(self) -> str:
         """The version of that pipeline, by which the ledger knows the canary."""
         return version(self.spec)
