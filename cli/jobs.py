@@ -68,7 +68,7 @@ def jobs(
         (
             view.job,
             view.state.value,
-            view.pipeline,
+            screen.version_of(view),
             ", ".join(view.models),
             str(view.calls),
             usd_text(view.cost_usd),

@@ -17,6 +17,7 @@ from rich.console import Console
 from cli import (
     answer,
     calibrate,
+    canaries,
     costs,
     deliveries,
     demo,
@@ -50,6 +51,7 @@ for group in (
     costs,
     keeping,
     deliveries,
+    canaries,
     keys,
     calibrate,
     demo,

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from mirepoix.views import AttemptView, Event, JobView, StepView, TraceView, usd_text
+from mirepoix.views import AttemptView, Decision, Event, JobView, StepView, TraceView, usd_text
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, one object a line.")]
 
@@ -78,6 +78,8 @@ def print_job(view: JobView) -> None:
         Text(f"{view.job} ").append(state),
         Text(f"{models} · {view.calls} calls · {usd(view)} · {view.latency_s:.2f} s"),
     )
+    if view.shadow_of is not None:
+        out.print(Text(f"a shadow of {view.shadow_of}", style="magenta"))
 
 
 def print_trace(trace: TraceView) -> None:
@@ -90,6 +92,11 @@ def print_trace(trace: TraceView) -> None:
         heading.append(f" ({trace.queued_s:.2f} s of them before it was started)", style="dim")
     tree = Tree(heading)
     _add_events(tree, trace.events)
+    if trace.shadow_of is not None:
+        tree.add(Text(f"a shadow of {trace.shadow_of}", style="magenta"))
+    for shadow in trace.shadows:
+        tree.add(Text(f"shadowed by {shadow}", style="magenta"))
+    _add_decisions(tree, trace.decisions)
     tree.add(Text(f"input: {_kept(trace, trace.input)}", style="dim"))
     branches: dict[str | None, Tree] = {None: tree}
     for step in trace.steps:
@@ -114,6 +121,13 @@ def shown(value: JsonValue, limit: int | None = SHORT) -> str:
 def harmless(text: str) -> str:
     """What a model said, without what could take over a terminal or cannot be printed on it."""
     return CONTROLS.sub("\ufffd", text).encode(sys.stdout.encoding, "replace").decode(sys.stdout.encoding)
+
+
+def version_of(view: JobView) -> str:
+    """The pipeline, and what about its version is not as ever."""
+    if view.shadow_of is not None:
+        return f"{view.pipeline} (shadow)"
+    return f"{view.pipeline} (canary)" if view.canary else view.pipeline
 
 
 def usd(view: JobView) -> str:
@@ -141,11 +155,15 @@ def _add_events(branch: Tree, events: Sequence[Event]) -> None:
         branch.add(Text(f"{event.at:%H:%M:%S} {harmless(told)}", style="yellow"))
 
 
-def _add_details(branch: Tree, step: StepView) -> None:
-    _add_events(branch, step.events)
-    for decision in step.decisions:
+def _add_decisions(branch: Tree, decisions: Sequence[Decision]) -> None:
+    for decision in decisions:
         reason = harmless(f"{decision.choice}: {decision.reason}")
         branch.add(Text(f"{reason} (confidence {decision.confidence:.2f})", style="cyan"))
+
+
+def _add_details(branch: Tree, step: StepView) -> None:
+    _add_events(branch, step.events)
+    _add_decisions(branch, step.decisions)
     for call in step.calls:
         for attempt in call.attempts:
             branch.add(Text(f"{call.provider}/{call.model} {_attempt_text(attempt)}"))

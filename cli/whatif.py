@@ -12,7 +12,7 @@ from cli import context, screen
 from cli.labels import read_labels
 from cli.screen import Json
 from cli.times import parse_moment
-from db.ended import ended_job_ids
+from db.ended import ended_job_ids, ended_shadow_ids
 from mirepoix.config import Config
 from mirepoix.config_file import load_config
 from mirepoix.errors import ConfigError, InputError, NotFound
@@ -45,13 +45,20 @@ def whatif(
     known = {} if labels is None else read_labels(labels)
     with context.client() as client, client.database.read() as connection:
         evaluation = Evaluation(client.config, other, known)
-        for job in ended_job_ids(connection, begin, pipeline=pipeline, limit=limit):
+        jobs = ended_job_ids(connection, begin, pipeline=pipeline, limit=limit)
+        for job in [*jobs, *ended_shadow_ids(connection, jobs)]:
             evaluation.learn(read_trace(connection, job))
     outcomes = evaluation.outcomes()
     if not outcomes:
         lost = f"; of {evaluation.not_known} the texts are redacted or forgotten" if evaluation.not_known else ""
         raise InputError(f"no job since {since} has ended whose pipeline {policy} knows{lost}.")
-    found = estimate(outcomes, evaluation.means, left_out=evaluation.left_out, not_known=evaluation.not_known)
+    found = estimate(
+        outcomes,
+        evaluation.means,
+        left_out=evaluation.left_out,
+        not_known=evaluation.not_known,
+        shadows=evaluation.shadows,
+    )
     if json:
         screen.print_json(found)
     else:
@@ -81,6 +88,8 @@ def _print(found: WhatIf) -> None:
     screen.print_table(["", "recorded", "expected", "95 % interval"], rows)
     told = f"{found.jobs} jobs, {found.decided_anew} of them decide otherwise; {found.unseen_share:.1%} ask what "
     screen.out.print(Text(f"{told}nobody was asked. {found.left_out} jobs were left out."))
+    if found.shadows:
+        screen.out.print(Text(f"{found.shadows} shadows told what else would have been answered."))
     total = f"In all {found.total_recorded_usd:.6f} USD were spent; it would be {found.total_expected_usd:.6f} USD."
     screen.out.print(Text(total))
     for line in found.said:

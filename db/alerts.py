@@ -1,16 +1,20 @@
-"""Alerts on budgets: each is written to the outbox once a period, in the transaction in which its share is passed."""
+"""Alerts, written to the outbox in the transaction in which they come true.
+
+On budgets once a period for each share that is passed; on canaries when one is stopped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Self
 
+from pydantic import JsonValue
 from sqlalchemy import Connection, Row, update
 
-from mirepoix.caps import Alert
-from mirepoix.ledger.outbox import announce_alert
+from mirepoix.caps import EVERY_TENANT, Alert
+from mirepoix.ledger.outbox import BUDGET_ALERT, CANARY_STOPPED, announce_alert
 from mirepoix.ledger.tables import TenantPeriod
 from mirepoix.views import usd_text
 
@@ -77,10 +81,17 @@ def tell_alerts(connection: Connection, standing: Standing, *, turned_away: bool
             "reserved_usd": usd_text(standing.reserved),
             "turned_away": turned_away,
         }
-        announce_alert(connection, standing.tenant, alert["url"], alert["secret_env"], payload)
+        announce_alert(connection, BUDGET_ALERT, standing.tenant, alert["url"], alert["secret_env"], payload)
     if fresh:
         connection.execute(
             update(TenantPeriod)
             .where(TenantPeriod.tenant == standing.tenant, TenantPeriod.period == standing.period)
             .values(told=[*standing.told, *fresh])
         )
+
+
+def tell_stop(connection: Connection, alerts: Sequence[Alert], payload: Mapping[str, JsonValue]) -> None:
+    """Write down for each address that is told of every tenant that a canary is stopped, once."""
+    addresses = {str(alert.webhook): alert.secret_env for alert in alerts if alert.tenant == EVERY_TENANT}
+    for url, secret_env in addresses.items():
+        announce_alert(connection, CANARY_STOPPED, EVERY_TENANT, url, secret_env, payload)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, and_, func, not_, select
 
 from db.costs import EVERYTHING, Scope
 from mirepoix.answered import AnsweredStep
@@ -16,6 +16,8 @@ from mirepoix.prices import Usage
 from mirepoix.states import JobState, StepState
 
 BATCH = 500
+ANSWERED = (Job.state == JobState.SUCCEEDED, Job.shadow_of.is_(None))
+"""Jobs whose answer somebody wanted, and got: no shadows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,10 @@ class FinishedJob:
 
 
 def finished_jobs(connection: Connection, scope: Scope = EVERYTHING) -> Iterator[FinishedJob]:
-    """The jobs that were submitted in `scope` and succeeded, in the order of their ids, read a batch at a time."""
+    """The jobs that were submitted in `scope` and succeeded, without shadows, in the order of their ids.
+
+    Read a batch at a time.
+    """
     last = ""
     while ids := _next_ids(connection, scope, last):
         last = ids[-1]
@@ -49,13 +54,11 @@ def finished_jobs(connection: Connection, scope: Scope = EVERYTHING) -> Iterator
 def cost_of_others(connection: Connection, scope: Scope = EVERYTHING) -> Decimal:
     """What the attempts of the other jobs that were submitted in `scope` cost."""
     query = select(func.sum(Attempt.cost).label("cost")).join(Job, Job.id == Attempt.job_id)
-    return connection.execute(_submitted(query, scope).where(Job.state != JobState.SUCCEEDED)).scalar_one() or Decimal(
-        0
-    )
+    return connection.execute(_submitted(query, scope).where(not_(and_(*ANSWERED)))).scalar_one() or Decimal(0)
 
 
 def _next_ids(connection: Connection, scope: Scope, after: str) -> Sequence[str]:
-    query = select(Job.id).where(Job.id > after, Job.state == JobState.SUCCEEDED).order_by(Job.id).limit(BATCH)
+    query = select(Job.id).where(Job.id > after, *ANSWERED).order_by(Job.id).limit(BATCH)
     return connection.scalars(_submitted(query, scope)).all()
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from mirepoix.ledger.contents import load, store
 from mirepoix.ledger.tables import Attempt, Decision, Job, JobText, Step, now
 from mirepoix.ledger.words import words_of
+from mirepoix.paths import ACCEPTANCE
 from mirepoix.printable import printable
 from mirepoix.states import Store
 
@@ -129,9 +130,8 @@ def _rewrite_lines(connection: Connection, job_id: str, line: Callable[[str], st
 
 def _rewrite_decisions(connection: Connection, job_id: str, rewriting: Rewriting) -> None:
     names = _names(connection, job_id)
-    rows = connection.execute(
-        select(Decision.id, Decision.reason, Decision.features).where(Decision.job_id == job_id)
-    ).all()
+    of_steps = (Decision.job_id == job_id, Decision.path != ACCEPTANCE)  # what was decided before holds no text
+    rows = connection.execute(select(Decision.id, Decision.reason, Decision.features).where(*of_steps)).all()
     for row in rows:
         values = {
             "reason": printable(rewriting.line(row.reason)),

@@ -19,6 +19,7 @@ from ulid import ULID
 
 from mirepoix.errors import InputError, NotFound
 from mirepoix.ledger.tables import ApiKey, now
+from mirepoix.rollouts import SHADOW
 
 PREFIX = "mirepoix_"
 LONGEST_TENANT = 64
@@ -54,6 +55,8 @@ def create_key(
     """A new key and its text, which nobody can tell again. Raises InputError."""
     if not tenant.strip() or len(tenant) > LONGEST_TENANT or not tenant.isprintable():
         raise InputError(f"a tenant's name has 1 to {LONGEST_TENANT} printable characters.")
+    if tenant == SHADOW:
+        raise InputError(f"tenant {SHADOW!r} is the house's own, which pays for shadows; choose another name.")
     id_, secret = str(ULID()), secrets.token_urlsafe(32)
     key = Key(id_, tenant, frozenset(scopes), rpm, now(), None)
     connection.execute(

@@ -35,7 +35,8 @@ class Alert(Strict):
     """Tells `webhook` when `tenant` (`*`: any that has a cap) has spent a share of its cap of a day or a month.
 
     Each of the shares in `at`, in %, is told once a day, or a month. 100 is told as well when a call was turned away
-    because the cap has no room for it. `secret_env` is whose secret signs it, where it is not that of `webhooks`.
+    because the cap has no room for it. One for `*` is told when a canary is stopped, too. `secret_env` is whose secret
+    signs it, where it is not that of `webhooks`.
     """
 
     tenant: str = EVERY_TENANT

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from types import TracebackType
 from typing import Self, Unpack
@@ -32,6 +33,7 @@ from mirepoix.ledger.read import read_jobs, read_states, read_trace
 from mirepoix.ledger.search import Search, SearchFields, find_jobs
 from mirepoix.pieces import Listening, Piece, decode
 from mirepoix.publisher import Publisher
+from mirepoix.rollouts import NextVersion
 from mirepoix.settings import Settings
 from mirepoix.spans import submitting
 from mirepoix.spec import Pipeline
@@ -44,6 +46,15 @@ from mirepoix.webhooks import require_callback
 MAX_INPUT_BYTES = 4_000_000
 BATCH = 500
 LOOK_INTERVAL = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Destination:
+    """Where jobs go: a pipeline, the name it is listed under, and what is being brought out for it."""
+
+    name: str
+    spec: Pipeline
+    new: NextVersion | None = None
 
 
 class Client:
@@ -86,8 +97,10 @@ class Client:
         before anybody can begin it, to listen for its answer by other means than the handle. Raises NotFound,
         PipelineError, InputError, LedgerError.
         """
-        name, spec = self._resolve(pipeline)
-        return self._accept(known_as or name, spec, [Submission(input, **options)], wait_broker, before_start)[0]
+        to = self._resolve(pipeline)
+        if known_as is not None:
+            to = replace(to, name=known_as)
+        return self._accept(to, [Submission(input, **options)], wait_broker, before_start)[0]
 
     def submit_many(
         self, pipeline: str | Pipeline, jobs: Iterable[JsonValue | Submission], **options: Unpack[Options]
@@ -102,11 +115,11 @@ class Client:
 
         Lazy: what is not iterated over is not submitted. The options are for the inputs that are no `Submission`.
         """
-        name, spec = self._resolve(pipeline)
+        to = self._resolve(pipeline)
         waiting = iter(jobs)
         while batch := list(islice(waiting, BATCH)):
             whole = [job if isinstance(job, Submission) else Submission(job, **options) for job in batch]
-            yield self._accept(name, spec, whole)
+            yield self._accept(to, whole)
 
     def submit_again(self, again: Again) -> Handle:
         """Run the job `again.job` again: the pipeline, input and parameters that it had, but no key and no deadline.
@@ -186,8 +199,7 @@ class Client:
 
     def _accept(
         self,
-        name: str,
-        spec: Pipeline,
+        to: _Destination,
         jobs: Sequence[Submission],
         wait_broker: bool = True,
         before_start: Callable[[str], object] | None = None,
@@ -198,15 +210,17 @@ class Client:
                 require_callback(job.callback, self.config.webhooks)
         if not wait_broker:
             self._publisher.require_broker()
-        with submitting(name, jobs) as told:
+        with submitting(to.name, jobs) as told:
             with self.database.write() as connection:
-                accepted = accept_jobs(connection, name, spec, told.jobs)
+                accepted = accept_jobs(connection, to.name, to.spec, told.jobs, to.new)
             told.accepted([job.job_id for job in accepted])
             if before_start is not None:
                 before_start(accepted[0].job_id)
             listens = before_start is None and len(jobs) == 1 and jobs[0].stream
             ear = self.open_ear(accepted[0].job_id) if listens else None
             published = self._publish([job for job in accepted if job.fresh])
+            if published:  # else shadows go out with the others, when the broker is back
+                self._publish([Accepted(job.shadow, True, Lane.BULK) for job in accepted if job.shadow is not None])
         return [Handle(self, job.job_id, published=published, ear=ear) for job in accepted]
 
     def open_ear(self, job_id: str) -> Ear:
@@ -223,14 +237,14 @@ class Client:
             return False
         return True
 
-    def _resolve(self, pipeline: str | Pipeline) -> tuple[str, Pipeline]:
+    def _resolve(self, pipeline: str | Pipeline) -> _Destination:
         if isinstance(pipeline, str):
             if pipeline not in self.config.pipelines:
                 raise NotFound(unknown(f"pipeline {pipeline!r}", pipeline, self.config.pipelines))
-            return pipeline, self.config.pipelines[pipeline]
+            return _Destination(pipeline, self.config.pipelines[pipeline], self.config.next_version(pipeline))
         name = pipeline.name or pipeline.kind
         self.config.require_models(name, pipeline)
-        return name, pipeline
+        return _Destination(name, pipeline)
 
     def ended(self, job_ids: Sequence[str]) -> list[JobView]:
         """Those of the jobs that have ended."""

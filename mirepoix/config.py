@@ -18,6 +18,7 @@ from mirepoix.caps import EVERY_TENANT, Alert, Bound, Period
 from mirepoix.errors import PipelineError
 from mirepoix.paths import location, walk
 from mirepoix.privacy import Privacy
+from mirepoix.rollouts import NextVersion, Rollout
 from mirepoix.spec import Call, Pipeline
 from mirepoix.strict import Strict, unknown
 from mirepoix.webhooks import EnvName, Webhooks
@@ -230,6 +231,7 @@ class Config(Strict):
     providers: dict[Name, Provider] = Field(min_length=1)
     models: Annotated[dict[Name, Model], AfterValidator(_fill_wire_names)] = Field(min_length=1)
     pipelines: dict[Name, Pipeline] = Field(default_factory=dict)
+    rollouts: dict[Name, Rollout] = Field(default_factory=dict)
     tenants: dict[str, Tenant] = Field(default_factory=dict)
     privacy: Privacy = Privacy()
     webhooks: Webhooks = Webhooks()
@@ -250,7 +252,18 @@ class Config(Strict):
         self._check_alerts()
         for name, spec in self.pipelines.items():
             self.require_models(name, spec)
+        self._check_rollouts()
         return self
+
+    def _check_rollouts(self) -> None:
+        for name, rollout in self.rollouts.items():
+            for pipeline, *place in ((name,), (rollout.to, "to")):
+                if pipeline not in self.pipelines:
+                    raise Misplaced(
+                        unknown(f"pipeline {pipeline!r}", pipeline, self.pipelines), "rollouts", name, *place
+                    )
+            if rollout.to == name:
+                raise Misplaced("a pipeline's next version stands in another pipeline.", "rollouts", name, "to")
 
     def _check_privacy(self) -> None:
         asked = self.privacy.model
@@ -299,6 +312,11 @@ class Config(Strict):
                 asked = place.node.model
                 text = f"pipeline {name!r}, step {place.path!r}: {unknown(f'model {asked!r}', asked, self.models)}"
                 raise Misplaced(text, "pipelines", name, *location(place), "call", "model")
+
+    def next_version(self, pipeline: str) -> NextVersion | None:
+        """What is being brought out for `pipeline`; None: nothing."""
+        rollout = self.rollouts.get(pipeline)
+        return None if rollout is None else NextVersion(rollout, self.pipelines[rollout.to])
 
     def bounds(self, tenant: str) -> tuple[Bound, ...]:
         """What the calls of `tenant` may cost in a day and in a month, and who is told of it; empty: no cap."""

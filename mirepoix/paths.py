@@ -15,6 +15,8 @@ from mirepoix.errors import NotFound, PipelineError
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, Gates, If, Map, Pipeline, Route
 
 ROOT = "$"
+ACCEPTANCE = "@"
+"""In place of a path: what was decided of a job before it had steps."""
 MAX_DEPTH = 32
 FIELDS = {"chain": "steps", "route": "to", "cascade": "tiers", "ensemble": "members", "map": "each", "if": "then"}
 """In which field of its parent a node stands."""

@@ -67,6 +67,15 @@ class DeliveryState(StrEnum):
     """Given up: tried too often, or it leads where it must not."""
 
 
+class CanaryState(StrEnum):
+    """running <-> stopped."""
+
+    RUNNING = "running"
+    """A share of the jobs goes to it."""
+    STOPPED = "stopped"
+    """No job does, because too many failed, or because somebody asked for it."""
+
+
 class Store(StrEnum):
     """What is kept of a job's texts (input, prompts, answers, outputs) once it has ended."""
 

@@ -30,6 +30,8 @@ class JobView(_View):
 
     `max_cost_usd` is what its calls may cost at the most, None where nothing was said. `store` is what is kept of its
     texts; `filed` says that it has come to that: with `forgotten` none are there, so that it has no output any more.
+    `canary` says whether the next version of its pipeline answered it (None: nothing was drawn), `shadow_of` which job
+    it answers once more, unseen.
     """
 
     job: str
@@ -51,10 +53,12 @@ class JobView(_View):
     store: Store = Store.FULL
     filed: bool = False
     forgotten: bool = False
+    canary: bool | None = None
+    shadow_of: str | None = None
 
 
 class Decision(_View):
-    """What a router, gate or reducer chose; `confidence` is 0..1, `features` is what it looked at."""
+    """What a router, gate, reducer or rollout chose; `confidence` is 0..1, `features` is what it looked at."""
 
     choice: str
     reason: str
@@ -139,8 +143,9 @@ class StepView(_View):
 class TraceView(_View):
     """Everything recorded of one job: steps in the order in which a person reads the pipeline.
 
-    `queued_s` is from its submission to its start; `events` are what happened to it before it had steps. `store`,
-    `filed` and `forgotten` are those of `JobView`.
+    `queued_s` is from its submission to its start; `events` are what happened to it before it had steps, and
+    `decisions` what was decided when it was accepted: which version of its pipeline it got. `shadows` are the jobs that
+    answer it once more, unseen. `store`, `filed` and `forgotten` are those of `JobView`.
     """
 
     job: str
@@ -150,6 +155,9 @@ class TraceView(_View):
     tenant: str
     task: str | None = None
     again: Again | None = None
+    shadow_of: str | None = None
+    shadows: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
     input: JsonValue
     output: JsonValue = None
     error: str | None = None

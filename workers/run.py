@@ -22,6 +22,7 @@ from pipelines.check import check_config
 from tasks.house import House
 from tasks.providers import check_provider
 from workers.app import create_app
+from workers.canaries import CanaryWatch
 from workers.filing import Filing
 from workers.lease import Lease
 from workers.messenger import Messenger
@@ -54,6 +55,7 @@ def run_worker(settings: Settings, config: Config, name: str) -> None:
             stack.enter_context(Reconciler(house))
             stack.enter_context(Messenger(house))
             stack.enter_context(Filing(house))
+            stack.enter_context(CanaryWatch(house))
         app.worker_main(
             [
                 "worker",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, func, select
@@ -17,7 +17,9 @@ from ulid import ULID
 from mirepoix.again import Again, require_replayable
 from mirepoix.errors import InputError, NotFound
 from mirepoix.ledger.contents import insert_missing, load, store
+from mirepoix.ledger.rollouts import accept_shadows, draw_versions, record_versions
 from mirepoix.ledger.tables import Job, PipelineVersion, now
+from mirepoix.rollouts import SHADOW, NextVersion
 from mirepoix.spec import Pipeline, dump, parse, version
 from mirepoix.states import JobState, Lane, Store
 from mirepoix.tags import require_tags
@@ -57,7 +59,8 @@ class Submission:
     that wait, those with the highest `priority` are served first. `stream`: tell the answer while it comes. `tags` are
     texts by name, by which costs can be summed. `callback`: the URL that is told of its end (docs/costs.md).
     `traceparent` and `tracestate`: the W3C trace context that the job goes on from; left out, that of the submission
-    itself. `again`: what it takes over from a job that it runs again.
+    itself. `again`: what it takes over from a job that it runs again. `shadow_of`: the job that it answers once more,
+    unseen.
     """
 
     input: JsonValue
@@ -73,9 +76,12 @@ class Submission:
     tags: Mapping[str, str] = field(default_factory=dict)
     callback: str | None = None
     again: Again | None = None
+    shadow_of: str | None = None
 
     def __post_init__(self) -> None:
         """Raise InputError for a bound that cannot be meant."""
+        if self.tenant == SHADOW and self.shadow_of is None:
+            raise InputError(f"tenant {SHADOW!r} is the house's own, which pays for shadows; choose another name.")
         if self.max_cost is not None and not (self.max_cost >= 0 and self.max_cost == round(self.max_cost, 12)):
             raise InputError(f"max_cost is {self.max_cost}; it must be USD, at least 0, to 12 decimal places.")
         if self.deadline is not None and not 0 < self.deadline <= LONGEST_DEADLINE:
@@ -93,55 +99,49 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The id of a job; `fresh` is False when its idempotency key was known and the id is of the job before it."""
+    """The id of a job; `fresh` is False when its idempotency key was known and the id is of the job before it.
+
+    `shadow` is the job that answers it once more, unseen.
+    """
 
     job_id: str
     fresh: bool
     lane: Lane
+    shadow: str | None = None
 
 
-def accept_jobs(connection: Connection, pipeline: str, spec: Pipeline, jobs: Sequence[Submission]) -> list[Accepted]:
+def accept_jobs(
+    connection: Connection, pipeline: str, spec: Pipeline, jobs: Sequence[Submission], new: NextVersion | None = None
+) -> list[Accepted]:
     """Write `jobs` in the transaction of `connection`; the same tenant and key give the same job.
 
-    The reconciler publishes what the producer accepted but did not publish.
+    With a `new` version of the pipeline some go there, or are shadowed. The reconciler publishes what the producer
+    accepted but did not publish.
     """
-    name = version(spec)
     moment = now()
-    row = {"version": name, "spec": dump(spec), "created_at": moment}
-    connection.execute(insert_missing(connection, PipelineVersion), [row])
+    name = version(spec)
+    _keep_versions(connection, {name: spec} if new is None else {name: spec, new.version: new.spec}, moment)
     hashes = store(connection, [job.input for job in jobs])
-    ids = [str(ULID()) for _ in jobs]
     lanes = _lanes(connection, jobs)
     rows = [
-        {
-            "id": id_,
-            "tenant": job.tenant,
-            "key": job.key,
-            "pipeline": pipeline,
-            "version": name,
-            "state": JobState.QUEUED,
-            "input_hash": hash_,
-            "store": spec.store or Store.FULL,
-            "task": job.task,
-            "lane": lane,
-            "priority": job.priority,
-            "max_cost": job.max_cost,
-            "deadline_at": None if job.deadline is None else moment + timedelta(seconds=job.deadline),
-            "stream": job.stream,
-            "traceparent": job.traceparent,
-            "tracestate": job.tracestate,
-            "tags": dict(job.tags),
-            "callback": job.callback,
-            "again": None if job.again is None else job.again.model_dump(mode="json"),
-            "due_at": moment,
-            "drives": 0,
-            "created_at": moment,
-        }
-        for id_, job, hash_, lane in zip(ids, jobs, hashes, lanes, strict=True)
+        _row(job, pipeline, spec, name, hash_, lane, moment) for job, hash_, lane in zip(jobs, hashes, lanes, strict=True)
     ]
+    drawn = [] if new is None else draw_versions(connection, new, rows)
+    for row, way in zip(rows, drawn, strict=False):
+        row["canary"] = way.canary
+        if new is not None and way.canary:
+            row["version"] = new.version
     if rows:
         connection.execute(insert_missing(connection, Job), rows)
-    return _who_was_first(connection, ids, jobs, lanes)
+    ids = [row["id"] for row in rows]
+    accepted = _who_was_first(connection, ids, jobs, lanes)
+    if new is None:
+        return accepted
+    fresh = {job.job_id for job in accepted if job.fresh}
+    ways = {id_: way for id_, way in zip(ids, drawn, strict=False) if id_ in fresh}
+    record_versions(connection, ways, moment)
+    shadows = accept_shadows(connection, new, [row for row in rows if row["id"] in fresh])
+    return [replace(job, shadow=shadows.get(job.job_id) if job.fresh else None) for job in accepted]
 
 
 def accept_again(connection: Connection, again: Again) -> list[Accepted]:
@@ -155,6 +155,7 @@ def accept_again(connection: Connection, again: Again) -> list[Accepted]:
         Job.store,
         Job.filed_at,
         Job.max_cost.label("max_cost"),
+        Job.shadow_of,
         PipelineVersion.spec,
     ).join(PipelineVersion, PipelineVersion.version == Job.version)
     job = connection.execute(query.where(Job.id == again.job)).one_or_none()
@@ -163,16 +164,60 @@ def accept_again(connection: Connection, again: Again) -> list[Accepted]:
     require_replayable(again.job, Store(job.store), filed=job.filed_at is not None)
     given = load(connection, [job.input_hash])[job.input_hash]
     like = Submission(
-        given, tenant=job.tenant, task=job.task, max_cost=job.max_cost, priority=job.priority, again=again
+        given,
+        tenant=job.tenant,
+        task=job.task,
+        max_cost=job.max_cost,
+        priority=job.priority,
+        again=again,
+        shadow_of=job.shadow_of,
     )
     return accept_jobs(connection, job.pipeline, parse(job.spec), [like])
 
 
 def fast_room(connection: Connection, tenant: str) -> int:
-    """How many more jobs of `tenant` the fast lane takes."""
+    """How many more jobs of `tenant` the fast lane takes; no shadows, since nobody waits for them."""
+    if tenant == SHADOW:
+        return 0
     open_ = select(Job.id).where(Job.lane == Lane.FAST, Job.tenant == tenant, Job.finished_at.is_(None))
     there: int = connection.execute(select(func.count()).select_from(open_.limit(FAST_JOBS).subquery())).scalar_one()
     return FAST_JOBS - there
+
+
+def _keep_versions(connection: Connection, specs: Mapping[str, Pipeline], moment: datetime) -> None:
+    rows = [{"version": name, "spec": dump(specs[name]), "created_at": moment} for name in sorted(specs)]
+    connection.execute(insert_missing(connection, PipelineVersion), rows)
+
+
+def _row(
+    job: Submission, pipeline: str, spec: Pipeline, name: str, hash_: str, lane: Lane, moment: datetime
+) -> dict[str, Any]:
+    return {
+        "id": str(ULID()),
+        "tenant": job.tenant,
+        "key": job.key,
+        "pipeline": pipeline,
+        "version": name,
+        "state": JobState.QUEUED,
+        "input_hash": hash_,
+        "store": spec.store or Store.FULL,
+        "task": job.task,
+        "lane": lane,
+        "priority": job.priority,
+        "max_cost": job.max_cost,
+        "deadline_at": None if job.deadline is None else moment + timedelta(seconds=job.deadline),
+        "stream": job.stream,
+        "traceparent": job.traceparent,
+        "tracestate": job.tracestate,
+        "tags": dict(job.tags),
+        "callback": job.callback,
+        "again": None if job.again is None else job.again.model_dump(mode="json"),
+        "shadow_of": job.shadow_of,
+        "canary": None,
+        "due_at": moment,
+        "drives": 0,
+        "created_at": moment,
+    }
 
 
 def _lanes(connection: Connection, jobs: Sequence[Submission]) -> list[Lane]:

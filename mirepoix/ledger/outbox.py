@@ -14,7 +14,7 @@ from ulid import ULID
 from mirepoix.ledger.tables import Delivery, now
 from mirepoix.states import DeliveryState
 
-JOB_ENDED, BUDGET_ALERT = "job.ended", "budget.alert"
+JOB_ENDED, BUDGET_ALERT, CANARY_STOPPED = "job.ended", "budget.alert", "canary.stopped"
 
 
 def announce_end(connection: Connection, job_id: str, tenant: str, url: str) -> None:
@@ -23,10 +23,15 @@ def announce_end(connection: Connection, job_id: str, tenant: str, url: str) -> 
 
 
 def announce_alert(
-    connection: Connection, tenant: str, url: str, secret_env: str | None, payload: Mapping[str, JsonValue]
+    connection: Connection,
+    event: str,
+    tenant: str,
+    url: str,
+    secret_env: str | None,
+    payload: Mapping[str, JsonValue],
 ) -> None:
-    """Let `payload`, on the budget of a tenant, be told to `url`."""
-    alert = {"event": BUDGET_ALERT, "tenant": tenant, "url": url, "secret_env": secret_env}
+    """Let `payload`, on a tenant's budget or, under `*`, on what concerns all of them, be told to `url`."""
+    alert = {"event": event, "tenant": tenant, "url": url, "secret_env": secret_env}
     _write(connection, {**alert, "payload": dict(payload)})
 
 

@@ -17,6 +17,7 @@ from mirepoix.errors import NotFound
 from mirepoix.ledger import tables
 from mirepoix.ledger.contents import load
 from mirepoix.ledger.tables import Attempt, Job, PipelineVersion, Step, StepEvent, now
+from mirepoix.paths import ACCEPTANCE
 from mirepoix.states import ErrorKind, EventKind, JobState, StepState, Store
 from mirepoix.views import AttemptView, CallView, Decision, Event, JobView, StepView, TraceView
 
@@ -65,6 +66,7 @@ def read_traces(connection: Connection, ids: Sequence[str]) -> list[TraceView]:
         calls=_calls(connection, ids, {(step.job_id, step.path): step for step in steps}),
         events=_events(connection, ids),
         specs=_specs(connection, {view.version for view in views}),
+        shadows=_shadows(connection, ids),
     )
     return [_trace(view, jobs[view.job], found) for view in views]
 
@@ -79,6 +81,7 @@ class _Found:
     calls: dict[tuple[str, str], list[CallView]]
     events: dict[tuple[str, str], list[Event]]
     specs: dict[str, dict[str, Any]]
+    shadows: dict[str, list[str]]
 
 
 def _trace(view: JobView, job: Row[Any], found: _Found) -> TraceView:
@@ -90,6 +93,9 @@ def _trace(view: JobView, job: Row[Any], found: _Found) -> TraceView:
         tenant=view.tenant,
         task=job.task,
         again=None if job.again is None else Again.model_validate(job.again),
+        shadow_of=view.shadow_of,
+        shadows=tuple(found.shadows[view.job]),
+        decisions=tuple(found.decisions[view.job, ACCEPTANCE]),
         input=found.texts.get(job.input_hash),
         output=view.output,
         error=view.error,
@@ -191,6 +197,8 @@ def _job_view(job: Row[Any], spent: _Spending, outputs: dict[str, Any]) -> JobVi
         store=Store(job.store),
         filed=job.filed_at is not None,
         forgotten=job.store == Store.NONE and job.filed_at is not None,
+        canary=job.canary,
+        shadow_of=job.shadow_of,
     )
 
 
@@ -208,6 +216,14 @@ def _by_job(rows: Iterable[Row[Any]]) -> dict[str, list[Row[Any]]]:
 def _specs(connection: Connection, versions: set[str]) -> dict[str, dict[str, Any]]:
     query = select(PipelineVersion.version, PipelineVersion.spec).where(PipelineVersion.version.in_(sorted(versions)))
     return {row.version: row.spec for row in connection.execute(query)}
+
+
+def _shadows(connection: Connection, ids: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    query = select(Job.shadow_of, Job.id).where(Job.shadow_of.in_(ids)).order_by(Job.id)
+    for job, shadow in connection.execute(query):
+        found[str(job)].append(shadow)
+    return found
 
 
 def _events(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, str], list[Event]]:

@@ -104,6 +104,8 @@ class Job(Base):
     are the producer's own words on it, texts by name. Its end is told to the address `callback`. `traceparent`
     and `tracestate` are the W3C trace context that it goes on from. `again`: which job this one runs again, and what it
     takes over from it (`mirepoix.again`). `store` says what is kept of its texts, `filed_at` since when only that is.
+    `shadow_of`: the job that another version answered for its caller. `canary`: whether it went to the next version of
+    its pipeline; NULL where nothing was drawn (`mirepoix.rollouts`).
     """
 
     __tablename__ = "jobs"
@@ -149,6 +151,22 @@ class Job(Base):
             postgresql_where=text("finished_at IS NULL"),
         ),
         Index(
+            "ix_jobs_canary",
+            "pipeline",
+            "created_at",
+            "canary",
+            "version",
+            "state",
+            sqlite_where=text("canary IS NOT NULL"),
+            postgresql_where=text("canary IS NOT NULL"),
+        ),
+        Index(
+            "ix_jobs_shadow",
+            "shadow_of",
+            sqlite_where=text("shadow_of IS NOT NULL"),
+            postgresql_where=text("shadow_of IS NOT NULL"),
+        ),
+        Index(
             "ix_jobs_deadline",
             "deadline_at",
             sqlite_where=text("deadline_at IS NOT NULL AND finished_at IS NULL"),
@@ -179,6 +197,8 @@ class Job(Base):
     tags: Mapped[dict[str, Any]]
     callback: Mapped[str | None] = mapped_column(Text)
     again: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    shadow_of: Mapped[str | None] = mapped_column(String(26))
+    canary: Mapped[bool | None] = mapped_column(Boolean)
     due_at: Mapped[datetime | None]
     drives: Mapped[int]
     created_at: Mapped[datetime]
@@ -256,7 +276,7 @@ class Step(Base):
 
 
 class Decision(Base):
-    """What a router, gate or reducer chose, and why."""
+    """What a router, gate or reducer chose, and why; under the path `@`, which version of its pipeline a job got."""
 
     __tablename__ = "decisions"
     __table_args__ = (Unique("job_id", "path", "epoch"),)
@@ -425,6 +445,25 @@ class Delivery(Base):
     due_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     tried_at: Mapped[datetime | None]
+
+
+class CanaryChange(Base):
+    """A canary began, was stopped, or went on; the highest `number` of a pipeline and a version says how it stands.
+
+    `version` is that of the pipeline `target`, to which a share of the jobs of `pipeline` goes. `figures` are those by
+    which it was stopped.
+    """
+
+    __tablename__ = "canary_changes"
+
+    pipeline: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[str] = mapped_column(String(16), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    target: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str] = mapped_column(Text)
+    figures: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
 
 
 class Quarantined(Base):

@@ -321,14 +321,17 @@ class Walk:
 
 
 def walk_recorded(trace: TraceView, config: Config, library: Library | None = None) -> Walk:
-    """Walk the pipeline as it was, with the answer that each step got; `library` learns what was asked."""
+    """Walk the pipeline as it was, with the answer that each step got; `library` learns what was asked.
+
+    What a shadow was answered, it learns as answers of the job that it shadows.
+    """
 
     def find(walk: Walk, place: Place, node: Call) -> StepView | None:
         step = walk.recorded(place.path)
         if step is not None and library is not None:
             question = question_of(walk, place)
             walk.questions[place.path] = question
-            library.add(question, Heard(trace.job, step))
+            library.add(question, Heard(trace.shadow_of or trace.job, step))
         return step
 
     return Walk(trace, parse(trace.spec), config, find, own=True).go()

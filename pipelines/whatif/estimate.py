@@ -67,11 +67,13 @@ class WhatIf(_Part):
     """What another configuration would have done with `jobs` recorded ones.
 
     `left_out` jobs do not concern it; of `not_known` ones nobody knows, since their texts are redacted or forgotten.
+    `shadows` told more of their questions.
     """
 
     jobs: int
     left_out: int
     not_known: int
+    shadows: int
     decided_anew: int
     cost_usd: Amount
     total_recorded_usd: float
@@ -86,7 +88,9 @@ class WhatIf(_Part):
     said: tuple[str, ...]
 
 
-def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0, not_known: int = 0) -> WhatIf:
+def estimate(
+    outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0, not_known: int = 0, shadows: int = 0
+) -> WhatIf:
     """Sum up `outcomes`, of which there is at least one. The same outcomes give the same estimate."""
     rated = rate(outcomes)
     quality, judged = rated.expected, rated.judged
@@ -95,6 +99,7 @@ def estimate(outcomes: Sequence[JobOutcome], means: Means, *, left_out: int = 0,
         jobs=len(outcomes),
         left_out=left_out,
         not_known=not_known,
+        shadows=shadows,
         decided_anew=sum(one.decides_anew for one in outcomes),
         cost_usd=_amount([one.recorded.cost for one in outcomes], [one.expected.cost for one in outcomes]),
         total_recorded_usd=math.fsum(one.recorded.cost for one in outcomes),

@@ -53,12 +53,17 @@ class Evaluation:
     walks: list[Walk] = field(default_factory=list)
     left_out: int = 0
     not_known: int = 0
+    shadows: int = 0
 
     def learn(self, trace: TraceView) -> None:
         """Take a job that has ended; one that never began, or whose pipeline the policy does not know, is left out.
 
-        Of one whose texts are redacted or forgotten it is not known what the policy would do.
+        Of one whose texts are redacted or forgotten it is not known what the policy would do. A shadow is no job that
+        anybody submitted: it tells what its job would have been answered, and counts as none.
         """
+        if trace.shadow_of is not None:
+            self._overhear(trace)
+            return
         if trace.state is JobState.CANCELLED or not trace.steps or trace.pipeline not in self.policy.pipelines:
             self.left_out += 1
             return
@@ -68,6 +73,11 @@ class Evaluation:
         walk = walk_recorded(trace, self.config, self.heard)
         self.means.learn(walk)
         self.walks.append(walk)
+
+    def _overhear(self, shadow: TraceView) -> None:
+        if shadow.steps and why_not_replayable(shadow.store, filed=shadow.filed) is None:
+            self.means.learn(walk_recorded(shadow, self.config, self.heard))
+            self.shadows += 1
 
     def outcomes(self) -> list[JobOutcome]:
         """What would become of each.

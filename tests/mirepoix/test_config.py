@@ -13,6 +13,7 @@ from mirepoix.errors import ConfigError
 PROVIDERS = "providers:\n  openai: {api: openai}\n  local: {api: python, external: false}\n"
 MODELS = 'models:\n  mini: {provider: openai, name: gpt-5.4-mini}\n  reader: {provider: local, callable: "m:f"}\n'
 GOOD = PROVIDERS + MODELS
+TWO = GOOD + "pipelines:\n  p: {call: {model: mini}}\n  q: {call: {model: mini}}\n"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,15 @@ GOOD = PROVIDERS + MODELS
         ),
         ("providers:\n  orchestrate: {api: openai}\n" + MODELS, 2, "name of the house's own queue"),
         ("providers: [\n", 2, "not valid YAML"),
+        (TWO + "rollouts:\n  p: {to: q, canary: 10}\n", 11, "in percent, above 0% and at most 100%, like 5%"),
+        (TWO + "rollouts:\n  p: {to: q, shadow: 0%}\n", 11, "in percent, above 0% and at most 100%, like 5%"),
+        (TWO + "rollouts:\n  p: {to: q, canary: 100%}\n", 11, "has nothing to be compared with"),
+        (TWO + "rollouts:\n  p: {to: q}\n", 11, "say what it gets: shadow or canary"),
+        (TWO + "rollouts:\n  p: {to: r, shadow: 5%}\n", 11, "unknown pipeline 'r'"),
+        (TWO + "rollouts:\n  r: {to: q, shadow: 5%}\n", 11, "unknown pipeline 'r'"),
+        (TWO + "rollouts:\n  p: {to: p, shadow: 5%}\n", 11, "next version stands in another pipeline"),
+        (TWO + "rollouts:\n  p: {to: q, canary: 5%, by: tenat}\n", 11, "Did you mean 'tenant'?"),
+        (TWO + 'rollouts:\n  p: {to: q, canary: 5%, by: "tag:a b"}\n', 11, "a name has letters"),
     ],
 )
 def test_a_mistake_is_found_at_its_line(text: str, line: int, says: str) -> None:

@@ -103,8 +103,13 @@ def _submit(house: House, caller: Caller, chat: ChatRequest, asked: Asked, key: 
         stream=bool(chat.stream),
         tags=chat.metadata or {},
     )
+    configured = asked.spec is house.config.pipelines.get(chat.model)  # then by name, since a rollout may go with it
     handle = house.client.submit(
-        asked.spec, asked.input, known_as=chat.model, before_start=ear.attend_from_thread, **options
+        chat.model if configured else asked.spec,
+        asked.input,
+        known_as=chat.model,
+        before_start=ear.attend_from_thread,
+        **options,
     )
     if key is not None:
         require_same(house, handle, chat.model, asked.input, options, version=version(asked.spec))

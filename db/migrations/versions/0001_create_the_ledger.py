@@ -104,6 +104,18 @@ def _create_the_house() -> None:
 def _create_jobs() -> None:
     """One row for each submission."""
     op.create_table(
+        "canary_changes",
+        sa.Column("pipeline", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.String(length=16), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("target", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("pipeline", "version", "number"),
+    )
+    op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=26), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
@@ -128,6 +140,8 @@ def _create_jobs() -> None:
         sa.Column("tags", sa.JSON(), nullable=False),
         sa.Column("callback", sa.Text(), nullable=True),
         sa.Column("again", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("shadow_of", sa.String(length=26), nullable=True),
+        sa.Column("canary", sa.Boolean(), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("drives", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -172,6 +186,20 @@ def _create_jobs() -> None:
             unique=False,
             sqlite_where=sa.text("finished_at IS NULL"),
             postgresql_where=sa.text("finished_at IS NULL"),
+        )
+        batch_op.create_index(
+            "ix_jobs_canary",
+            ["pipeline", "created_at", "canary", "version", "state"],
+            unique=False,
+            sqlite_where=sa.text("canary IS NOT NULL"),
+            postgresql_where=sa.text("canary IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_jobs_shadow",
+            ["shadow_of"],
+            unique=False,
+            sqlite_where=sa.text("shadow_of IS NOT NULL"),
+            postgresql_where=sa.text("shadow_of IS NOT NULL"),
         )
         batch_op.create_index(
             "ix_jobs_deadline",
@@ -422,6 +450,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_jobs_created")
 
     op.drop_table("jobs")
+    op.drop_table("canary_changes")
     op.drop_table("workers")
     op.drop_table("api_keys")
     op.drop_table("pipelines")
