@@ -12,7 +12,9 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-TABLES = ("jobs", "steps", "decisions", "attempts")
+from mirepoix.ledger.words import words_of
+
+TABLES = ("jobs", "steps", "decisions", "attempts", "step_events", "job_texts")
 SPREAD = timedelta(days=30)
 LATE_SHARE, LATE_SPREAD = 0.05, timedelta(hours=1)
 """So much of all happens in the last hour."""
@@ -81,8 +83,8 @@ def _starts(count: int, until: datetime) -> Iterator[datetime]:
 
 def _copy(connection: sqlite3.Connection, template: _Template, number: int, start: datetime) -> None:
     job, input_hash = f"{number:026d}", f"{number:064x}"
-    body = json.dumps(f"What is {number} plus one?")
-    connection.execute("INSERT INTO contents VALUES (?, ?, ?)", (input_hash, body, _text(start)))
+    question = f"What is {number} plus one?"
+    connection.execute("INSERT INTO contents VALUES (?, ?, ?)", (input_hash, json.dumps(question), _text(start)))
     for table, rows in template.rows.items():
         for row in rows:
             values = {
@@ -92,6 +94,8 @@ def _copy(connection: sqlite3.Connection, template: _Template, number: int, star
                 values |= {"id": job, "input_hash": input_hash, "key": None}
             else:
                 values["job_id"] = job
+            if table == "job_texts":
+                values["words"] = f"{words_of(question)} {values['words']}"
             _insert(connection, table, list(values), list(values.values()))
 
 

@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
 from db.costs import EVERYTHING, Scope
-from mirepoix.answered import AnsweredStep
+from mirepoix.answered import AnsweredCall, AnsweredStep, FinishedJob
 from mirepoix.ledger.tables import Attempt, Job, Step
 from mirepoix.prices import Usage
 from mirepoix.states import JobState, StepState
 
 BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class AnsweredCall:
-    """The answer that a call took: whose it is, its tokens, and what it cost. `cached`: nobody was asked."""
-
-    provider: str
-    usage: Usage
-    cost: Decimal
-    cached: bool
-
-
-@dataclass(slots=True)
-class FinishedJob:
-    """A job that succeeded: what all its attempts cost, its answered steps, and its calls by path."""
-
-    id: str
-    cost: Decimal = Decimal(0)
-    steps: list[AnsweredStep] = field(default_factory=list)
-    calls: dict[str, AnsweredCall] = field(default_factory=dict)
+NEWEST_CALLS = 2_000
 
 
 def finished_jobs(connection: Connection, scope: Scope = EVERYTHING) -> Iterator[FinishedJob]:
@@ -44,6 +25,28 @@ def finished_jobs(connection: Connection, scope: Scope = EVERYTHING) -> Iterator
     while ids := _next_ids(connection, scope, last):
         last = ids[-1]
         yield from _read(connection, ids)
+
+
+def newest_succeeded(connection: Connection, since: datetime) -> list[str]:
+    """The ids of the jobs that the newest calls were made for, as far as they were submitted since and succeeded.
+
+    A bounded look along the primary key, however many calls, or jobs that wait, there are.
+    """
+    newest = connection.execute(select(func.max(Attempt.id))).scalar_one() or 0
+    # Without DISTINCT, for which SQLite would go through a whole index in the order of jobs.
+    calls = connection.scalars(select(Attempt.job_id).where(Attempt.id > newest - NEWEST_CALLS))
+    ids = list(dict.fromkeys(calls))
+    found: list[str] = []
+    for start in range(0, len(ids), BATCH):
+        some = select(Job.id).where(Job.id.in_(ids[start : start + BATCH]), Job.state == JobState.SUCCEEDED)
+        found += connection.scalars(some.where(Job.created_at >= since))
+    return found
+
+
+def read_finished(connection: Connection, ids: Sequence[str]) -> Iterator[FinishedJob]:
+    """The jobs called `ids`, which succeeded."""
+    for start in range(0, len(ids), BATCH):
+        yield from _read(connection, ids[start : start + BATCH])
 
 
 def cost_of_others(connection: Connection, scope: Scope = EVERYTHING) -> Decimal:
@@ -68,11 +71,11 @@ def _submitted(query: Select[Any], scope: Scope) -> Select[Any]:
 
 def _read(connection: Connection, ids: Sequence[str]) -> Iterator[FinishedJob]:
     jobs = {id_: FinishedJob(id_) for id_ in ids}
-    total = func.sum(Attempt.cost).label("cost")
-    for row in connection.execute(
-        select(Attempt.job_id, total).where(Attempt.job_id.in_(ids)).group_by(Attempt.job_id)
-    ):
+    total, ended = func.sum(Attempt.cost).label("cost"), func.count(Attempt.finished_at).label("ended")
+    sums = select(Attempt.job_id, total, ended, func.count().label("made")).where(Attempt.job_id.in_(ids))
+    for row in connection.execute(sums.group_by(Attempt.job_id)):
         jobs[row.job_id].cost = row.cost or Decimal(0)
+        jobs[row.job_id].settled = row.ended == row.made
     steps = select(Step.job_id, Step.path, Step.parent, Step.kind, Step.position, Step.output_hash)
     for step in connection.execute(steps.where(Step.job_id.in_(ids), Step.state == StepState.SUCCEEDED)):
         jobs[step.job_id].steps.append(AnsweredStep(step.path, step.parent, step.kind, step.position, step.output_hash))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from mirepoix.ledger.tables import Attempt, Job, Step, Worker
 
-NEWEST_LATENCIES = 1_000
+NEWEST_LATENCIES = 500
 OPEN_JOBS = 50_000
 
 
@@ -35,7 +35,7 @@ class WorkerFigures:
 
 
 def newest_latencies(connection: Connection) -> list[float]:
-    """The seconds of the newest answered attempts, 1,000 at the most, in rising order."""
+    """The seconds of the newest answered attempts, 500 at the most, in rising order."""
     newest = connection.execute(select(func.max(Attempt.id))).scalar_one() or 0
     query = select(Attempt.latency).where(
         Attempt.id > newest - NEWEST_LATENCIES,
@@ -43,7 +43,7 @@ def newest_latencies(connection: Connection) -> list[float]:
         Attempt.error_kind.is_(None),
         Attempt.cached_from.is_(None),
     )
-    return sorted(float(latency) for latency in connection.scalars(query) if latency is not None)
+    return sorted(latency for latency in connection.scalars(query).all() if latency is not None)
 
 
 def queue_figures(connection: Connection) -> dict[str | None, QueueFigures]:

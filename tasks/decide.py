@@ -29,6 +29,7 @@ from pipelines.canvas import Canvas
 from pipelines.plan import plan
 from tasks.follow import follow
 from tasks.house import House
+from tasks.showing import current_task_id
 from tasks.waking import wake
 
 
@@ -99,7 +100,7 @@ def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Out
     step ended without an answer.
     """
     with house.database.write() as connection:
-        claim = claim_step(connection, job_id, path, house.worker_id)
+        claim = claim_step(connection, job_id, path, house.worker_id, current_task_id())
         if claim is None:
             return None
         deciding = Deciding(house, connection, claim, find(house.spec(connection, claim.job.version), path))

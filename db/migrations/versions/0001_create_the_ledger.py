@@ -282,6 +282,7 @@ def upgrade() -> None:
         sa.Column("wake_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("holder", sa.String(length=26), nullable=True),
+        sa.Column("task_id", sa.String(length=128), nullable=True),
         sa.Column("model", sa.String(length=64), nullable=True),
         sa.Column("provider", sa.String(length=64), nullable=True),
         sa.Column("output_hash", sa.String(length=64), nullable=True),
