@@ -1,8 +1,8 @@
 """Pages of jobs, filtered: each look is bounded, however rare what is looked for.
 
 A page is read in strides: along the index on `created_at`, the newest first, or, where words are looked for, along the
-index of words, what ended last first. Where a filter lets hardly anything through, the look ends after its time, says how
-far back it came, and can be taken up from there.
+index of words, what ended last first. Where a filter lets hardly anything through, the look ends after its time, says
+how far back it came, and can be taken up from there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Subquery, and_, exists, func, or_, select
+from sqlalchemy import Connection, Select, Subquery, and_, exists, func, or_, select
 
 from mirepoix.errors import NotFound
 from mirepoix.ledger.search import place_in_words, words_stand
@@ -52,6 +52,14 @@ class JobPage:
     looked_at: int
     full: bool
     back_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The job with which a stride ends."""
+
+    id: str
+    created_at: datetime
 
 
 def list_page(
@@ -126,11 +134,12 @@ def _place(connection: Connection, query: Select[Any], job_id: str) -> Any:
     return place
 
 
-def _end(connection: Connection, part: Subquery) -> tuple[int, Row[Any] | None]:
+def _end(connection: Connection, part: Subquery) -> tuple[int, _Last | None]:
     """How many jobs a stride has, and the last of them."""
     length = connection.execute(select(func.count()).select_from(part)).scalar_one()
     last = select(part.c.id, part.c.created_at).order_by(part.c.place, part.c.id).limit(1)
-    return length, connection.execute(last).one_or_none()
+    row = connection.execute(last).one_or_none()
+    return length, None if row is None else _Last(row.id, row.created_at)
 
 
 def _hits(part: Subquery, wanted: JobFilter, most: int) -> Select[str]:

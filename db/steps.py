@@ -93,9 +93,7 @@ def add_steps(
     connection.execute(insert_into(Step), rows)
 
 
-def claim_step(
-    connection: Connection, job_id: str, path: str, holder: str, task_id: str | None = None
-) -> Claim | None:
+def claim_step(connection: Connection, job_id: str, path: str, holder: str, task_id: str | None = None) -> Claim | None:
     """Take the step for `holder`, or None when it cannot run yet, has ended, or someone holds it.
 
     `task_id` is the Celery task that does it, for people who look for it in Flower.

@@ -46,9 +46,7 @@ class Comparison:
 
     def __add__(self, other: Comparison) -> Comparison:
         """Both together; they are of the same model."""
-        return Comparison(
-            self.model, self.jobs + other.jobs, self.cost + other.cost, self.baseline + other.baseline
-        )
+        return Comparison(self.model, self.jobs + other.jobs, self.cost + other.cost, self.baseline + other.baseline)
 
 
 def compare(jobs: Iterable[FinishedJob], config: Config, model: str) -> Comparison:

@@ -128,6 +128,12 @@ class Job(Base):
             postgresql_where=text("filed_at IS NULL AND finished_at IS NOT NULL"),
         ),
         Index(
+            "ix_jobs_succeeded",
+            "finished_at",
+            sqlite_where=text("state = 'succeeded'"),
+            postgresql_where=text("state = 'succeeded'"),
+        ),
+        Index(
             "ix_jobs_failed",
             "created_at",
             sqlite_where=text("state = 'failed'"),

@@ -1,8 +1,8 @@
 """Run a recorded job again, purely: the same thinking, fed with recorded answers instead of models.
 
 `walk` goes through a pipeline as the tasks would, `questions` finds the answer that a question got before, `compare`
-says which decisions come out the same, `again` does both, and `fork` says which steps do not depend on one that is asked
-anew.
+says which decisions come out the same, `again` does both, and `fork` says which steps do not depend on one that is
+asked anew.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from mirepoix.ledger.contents import load
 from mirepoix.ledger.read import read_jobs, read_trace
 from web.house import house_of
 from web.pages.forgery import read_form, remember, require_token, token_of
-from web.pages.plain import as_text
 from web.pages.paths import path_of
+from web.pages.plain import as_text
 from web.pages.render import render
 from web.pages.waterfall import LEGEND, TOLD, waterfall
 

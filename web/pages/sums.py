@@ -125,7 +125,7 @@ class SpanSums:
         if not over:
             return self._read_open(connection, span, present)
         sums = sum_span(connection, span.start, span.end)
-        if (present >= span.end + LOST or not any(row.unfinished for row in sums)):
+        if present >= span.end + LOST or not any(row.unfinished for row in sums):
             self._settle(span, sums)
         else:
             self._mixed.add(span)

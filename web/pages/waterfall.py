@@ -88,9 +88,7 @@ def waterfall(trace: TraceView, begin: datetime, end: datetime | None) -> Waterf
     for step in trace.steps:
         depths[step.path] = 0 if step.parent is None else depths.get(step.parent, -1) + 1
     spans = _spans(trace, axis.end)
-    lines = [
-        _line(axis, step, min(depths[step.path], 8), spans.get(step.path)) for step in trace.steps[:MOST_STEPS]
-    ]
+    lines = [_line(axis, step, min(depths[step.path], 8), spans.get(step.path)) for step in trace.steps[:MOST_STEPS]]
     ticks = tuple(axis.length * index / TICKS for index in range(TICKS + 1))
     return Waterfall(tuple(lines), max(0, len(trace.steps) - MOST_STEPS), ticks)
 
@@ -154,11 +152,11 @@ def notes(step: StepView) -> Iterator[str]:
         reasons = dict.fromkeys(HELD_UP_BY.get(attempt.limit_reason or "", "a limit") for attempt in held_up)
         yield f"{sum(attempt.limit_wait_s or 0 for attempt in held_up):.1f} s held up by {' and '.join(reasons)}"
     for why, count in Counter(attempt.because for attempt in attempts if attempt.because != "first").items():
-        yield why if count == 1 else f"{count} × {why}"
+        yield why if count == 1 else f"{count} x {why}"
     if any(attempt.cached for attempt in attempts):
         yield "from the cache"
     for kind, count in Counter(event.kind for event in step.events).items():
-        yield TOLD[kind] if count == 1 else f"{count} × {TOLD[kind]}"
+        yield TOLD[kind] if count == 1 else f"{count} x {TOLD[kind]}"
 
 
 def _spans(trace: TraceView, end: datetime) -> dict[str, tuple[datetime, datetime]]:

@@ -133,6 +133,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("filed_at IS NULL AND finished_at IS NOT NULL"),
         )
         batch_op.create_index(
+            "ix_jobs_succeeded",
+            ["finished_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'succeeded'"),
+            postgresql_where=sa.text("state = 'succeeded'"),
+        )
+        batch_op.create_index(
             "ix_jobs_failed",
             ["created_at"],
             unique=False,
