@@ -69,6 +69,7 @@ def _figures(request: Request) -> dict[str, Any]:
         return {
             "rates": _rates(minutes, moment),
             "minutes": _by_minute(minutes),
+            "busiest": max(minute.attempts for minute in minutes),
             "median": _share_of(latencies, 0.5),
             "slow": _share_of(latencies, 0.95),
             "today": sum((row.cost_usd for row in today.models), Decimal(0)),

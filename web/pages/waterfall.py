@@ -11,12 +11,15 @@ from mirepoix.ledger.tables import now
 from mirepoix.states import EventKind
 from mirepoix.views import AttemptView, CallView, StepView, TraceView
 
+Span = tuple[datetime, datetime]
+"""From when to when."""
+
 WIDTH = 1000
 NARROWEST = 3
 MOST_STEPS = 300
 """Rows on one page."""
 TICKS = 4
-SHORTEST_WAIT, LONG_WAIT = 0.005, 0.1
+SHORTEST_WAIT, LONG_WAIT = 0.005, 0.5
 """Seconds: what is drawn, and what is told in words."""
 LEGEND = {
     "queue": "in the queue",
@@ -88,18 +91,20 @@ def waterfall(trace: TraceView, begin: datetime, end: datetime | None) -> Waterf
     for step in trace.steps:
         depths[step.path] = 0 if step.parent is None else depths.get(step.parent, -1) + 1
     spans = _spans(trace, axis.end)
-    lines = [_line(axis, step, min(depths[step.path], 8), spans.get(step.path)) for step in trace.steps[:MOST_STEPS]]
+    lines = [
+        _line(axis, trace, step, min(depths[step.path], 8), spans.get(step.path)) for step in trace.steps[:MOST_STEPS]
+    ]
     ticks = tuple(axis.length * index / TICKS for index in range(TICKS + 1))
     return Waterfall(tuple(lines), max(0, len(trace.steps) - MOST_STEPS), ticks)
 
 
-def _line(axis: _Axis, step: StepView, depth: int, span: tuple[datetime, datetime] | None) -> Line:
+def _line(axis: _Axis, trace: TraceView, step: StepView, depth: int, span: Span | None) -> Line:
     return Line(
         step,
         depth,
         None if span is None else axis.bar(*span, step.state, f"{step.path}: {step.state}"),
         None if span is None else (span[1] - span[0]).total_seconds(),
-        tuple(axis.bars(step)),
+        (*axis.start(trace), *axis.bars(step)) if step.parent is None else tuple(axis.bars(step)),
         tuple(notes(step)),
     )
 
@@ -117,6 +122,12 @@ class _Axis:
         x, to = self._at(start), self._at(stop)
         width = max(to - x, NARROWEST)
         return Bar(min(x, WIDTH - width), width, kind, title)
+
+    def start(self, trace: TraceView) -> Iterator[Bar]:
+        """How long the job waited until somebody began with it."""
+        if trace.queued_s >= SHORTEST_WAIT:
+            until = self.begin + timedelta(seconds=trace.queued_s)
+            yield self.bar(self.begin, until, "queue", f"waiting to be started: {trace.queued_s:.3f} s")
 
     def bars(self, step: StepView) -> Iterator[Bar]:
         """What the step waited for, its requests, and what happened to it, as it is to be drawn."""
@@ -159,9 +170,9 @@ def notes(step: StepView) -> Iterator[str]:
         yield TOLD[kind] if count == 1 else f"{count} x {TOLD[kind]}"
 
 
-def _spans(trace: TraceView, end: datetime) -> dict[str, tuple[datetime, datetime]]:
+def _spans(trace: TraceView, end: datetime) -> dict[str, Span]:
     """From when to when each step that began was open; one that holds others, from the first of them to the last."""
-    spans: dict[str, tuple[datetime, datetime]] = {}
+    spans: dict[str, Span] = {}
     for step in reversed(trace.steps):  # those below come before what holds them
         own = None if step.started_at is None else (step.started_at, step.finished_at or end)
         below = spans.get(step.path)
@@ -175,9 +186,7 @@ def _spans(trace: TraceView, end: datetime) -> dict[str, tuple[datetime, datetim
     return spans
 
 
-def _around(
-    one: tuple[datetime, datetime] | None, other: tuple[datetime, datetime] | None
-) -> tuple[datetime, datetime] | None:
+def _around(one: Span | None, other: Span | None) -> Span | None:
     if one is None or other is None:
         return one or other
     return min(one[0], other[0]), max(one[1], other[1])
