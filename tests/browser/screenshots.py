@@ -26,9 +26,9 @@ SIZE = {"width": 1080, "height": 760}
 
 
 def main() -> None:
-    """Run forty jobs at the emulator's natural pace, a fifth of it, and take the pictures."""
+    """Run forty jobs at the emulator's pace, somewhat hurried, and take the pictures."""
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as home, open_house(Path(home), time_scale=0.2) as house:
+    with tempfile.TemporaryDirectory() as home, open_house(Path(home), time_scale=0.6) as house:
         _work(house)
         _have_worked(house)
         with open_browser() as browser:
