@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from bench.copies import multiply
 from tests.browser.house import House, open_browser, open_house
@@ -22,7 +22,7 @@ QUESTIONS = (QUESTION, "Prove that there are infinitely many primes, step by ste
 CALLS = 12_000
 MONTH, HOUR = timedelta(days=30), timedelta(hours=1)
 OF_THE_LAST_HOUR = 0.05
-SIZE = {"width": 1080, "height": 760}
+SIZE = ViewportSize(width=1080, height=760)
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from sqlalchemy import update
+
 from db.baselines import finished_jobs
 from mirepoix.config_file import load_config
 from mirepoix.ledger.tables import Attempt
@@ -40,12 +42,12 @@ def test_costs_and_overview_show_what_was_saved(pages: Pages) -> None:
 def test_a_job_is_read_once_unless_its_cost_may_grow(pages: Pages) -> None:
     settled, open_ = pages.routed_job(), pages.routed_job()
     with pages.database.write() as connection:
-        connection.execute(Attempt.__table__.update().where(Attempt.job_id == open_).values(finished_at=None))
+        connection.execute(update(Attempt).where(Attempt.job_id == open_).values(finished_at=None))
     savings = Savings(pages.database, load_config(CONFIG))
     before = savings.newest("opus", ALWAYS)
     with pages.database.write() as connection:
         for job in (settled, open_):
-            connection.execute(Attempt.__table__.update().where(Attempt.job_id == job).values(cost=2 * before.cost))
+            connection.execute(update(Attempt).where(Attempt.job_id == job).values(cost=2 * before.cost))
     assert savings.newest("opus", ALWAYS).cost == before.cost / 2 + 2 * before.cost
 
 
