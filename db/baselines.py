@@ -28,10 +28,10 @@ def finished_jobs(connection: Connection, scope: Scope = EVERYTHING) -> Iterator
 
 
 def newest_succeeded(connection: Connection, since: datetime) -> list[str]:
-    """The ids of the 500 jobs that succeeded last, as far as they ended since: a look along their index."""
+    """The ids of the newest 500 jobs that were submitted since and succeeded: a look along their index."""
     # As a literal, since that index is partial.
     succeeded = Job.state == bindparam(None, JobState.SUCCEEDED.value, literal_execute=True)
-    query = select(Job.id).where(succeeded, Job.finished_at >= since).order_by(Job.finished_at.desc())
+    query = select(Job.id).where(succeeded, Job.created_at >= since).order_by(Job.created_at.desc())
     return list(connection.scalars(query.limit(NEWEST_JOBS)))
 
 

@@ -129,7 +129,7 @@ class Job(Base):
         ),
         Index(
             "ix_jobs_succeeded",
-            "finished_at",
+            "created_at",
             sqlite_where=text("state = 'succeeded'"),
             postgresql_where=text("state = 'succeeded'"),
         ),

@@ -25,7 +25,7 @@ def told(pages: Pages, model: str) -> Comparison:
 
 
 def test_costs_and_overview_show_what_was_saved(pages: Pages) -> None:
-    assert "No job succeeded in these days." in pages.client.get("/costs").text
+    assert "No job of these days has succeeded." in pages.client.get("/costs").text
     for branch in (0, 1):
         pages.routed_job(branch)
     dearest = told(pages, "opus")

@@ -1,6 +1,6 @@
 """What the newest jobs cost, beside what they would have cost all on one model.
 
-All jobs of a month would take a minute to compare. So the pages look at the 500 that succeeded last, and say so; each
+All jobs of a month would take a minute to compare. So the pages look at the newest 500 that succeeded, and say so; each
 is read once, and remembered for as long as it is among them.
 """
 
@@ -32,7 +32,7 @@ class Savings:
         self._lock = Lock()
 
     def newest(self, model: str, since: datetime) -> Comparison:
-        """The newest jobs that succeeded, and ended since, all together, beside `model`, one of `models`."""
+        """The newest jobs that were submitted since and succeeded, all together, beside `model`, one of `models`."""
         with self._lock, self._database.read() as connection:
             known, ids = self._known[model], newest_succeeded(connection, since)
             found = {id_: known[id_] for id_ in ids if id_ in known}

@@ -134,7 +134,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_jobs_succeeded",
-            ["finished_at"],
+            ["created_at"],
             unique=False,
             sqlite_where=sa.text("state = 'succeeded'"),
             postgresql_where=sa.text("state = 'succeeded'"),
