@@ -110,7 +110,7 @@ def test_a_job_is_replayed_from_its_page(page: Page, house: House) -> None:
     with house.world.client() as client:
         trace = client.get(house.jobs["nest"].job).trace()
     replay(page, house)
-    rows = page.get_by_role("region", name="Decisions").get_by_role("row")
+    rows = page.get_by_role("region", name="Decisions, recorded and now").get_by_role("row")
     expect(rows).to_have_count(1 + sum(len(step.decisions) for step in trace.steps))
     page.get_by_role("button", name="Replay as configured now").click()
     expect(page.get_by_text("as it is configured now")).to_be_visible()
