@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from cli import context, screen
-from cli.compare import Comparison, compare
 from cli.screen import Json
 from cli.times import parse_moments
+from db.baselines import cost_of_others, finished_jobs
 from db.budgets import NOTHING, Account, tenant_accounts
 from db.costs import UNTAGGED, CostRow, Scope, daily_sums, parse_grouping, sum_costs
 from mirepoix.caps import EVERY_TENANT, Period
@@ -24,6 +24,7 @@ from mirepoix.errors import InputError
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.tables import now
 from mirepoix.views import usd_text
+from pipelines.baseline import Comparison, compare
 from pipelines.forecast import CONFIDENCE, FEWEST_DAYS, Forecast, first_day, forecast
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -64,7 +65,10 @@ def costs(
             sums = sum_costs(connection, grouping, scope)
         _print_sums(sums, by, as_csv=as_csv, json=json)
         if baseline is not None:
-            _print_comparison(compare(client.database, client.config, baseline, scope), json=json)
+            with client.database.read() as connection:
+                found = compare(finished_jobs(connection, scope), client.config, baseline)
+                others = cost_of_others(connection, scope)
+            _print_comparison(found, others, json=json)
         if to_month_end:
             _print_forecast(_forecast(client.database, scope, moment), json=json)
 
@@ -137,10 +141,10 @@ def _print_csv(sums: Sequence[CostRow], by: str) -> None:
         lines.writerow({by: f"'{group}" if group.startswith(FORMULA) and group != UNTAGGED else group, **texts})
 
 
-def _print_comparison(found: Comparison, *, json: bool) -> None:
-    saved = _percent(found.saved, found.baseline)
+def _print_comparison(found: Comparison, others: Decimal, *, json: bool) -> None:
+    saved = usd_text(found.saved_percent)
     if json:
-        amounts = {"cost": found.cost, "baseline": found.baseline, "saved": found.saved, "not_compared": found.others}
+        amounts = {"cost": found.cost, "baseline": found.baseline, "saved": found.saved, "not_compared": others}
         texts = {f"{name}_usd": usd_text(usd) for name, usd in amounts.items()}
         screen.print_json({"baseline": found.model, "jobs": found.jobs, **texts, "saved_percent": saved})
         return
@@ -150,10 +154,8 @@ def _print_comparison(found: Comparison, *, json: bool) -> None:
         f"{saved} %."
     )
     lines = [compared, TAKEN_FOR_GRANTED]
-    if found.others:
-        lines.append(
-            f"Not compared: {usd_text(found.others)} USD for jobs that did not succeed, or are not at their end."
-        )
+    if others:
+        lines.append(f"Not compared: {usd_text(others)} USD for jobs that did not succeed, or are not at their end.")
     for line in lines:
         screen.out.print(line, markup=False, highlight=False)
 

@@ -12,24 +12,11 @@ from cli.jobs import JobId
 from cli.screen import Json
 from mirepoix.again import Again, require_replayable
 from mirepoix.client import Client
-from mirepoix.errors import InputError, NotFound, NotReplayable
+from mirepoix.errors import InputError, NotReplayable
 from mirepoix.spec import parse
 from mirepoix.states import JobState
-from mirepoix.strict import unknown
 from mirepoix.views import Decision, TraceView, usd_text
-from pipelines.check import check_pipeline
-from pipelines.replay import (
-    Library,
-    Outcome,
-    Replay,
-    ReplayedDecision,
-    Walk,
-    compare,
-    pins_of,
-    steps_before,
-    walk_recorded,
-    walk_with,
-)
+from pipelines.replay import Outcome, Replay, ReplayedDecision, pins_of, replay_as_now, replay_recorded, steps_before
 
 MARKS = {
     Outcome.SAME: ("=", "green"),
@@ -73,24 +60,13 @@ def replay(
         _require_replayable(trace, json=json)
         if asks:
             raise typer.Exit(run_again(client, trace, from_step, timeout, json=json))
-        found = compare(trace, walk_now(client, trace) if config_now else walk_recorded(trace, client.config))
+        again = replay_as_now if config_now else replay_recorded
+        found = again(trace, client.config)
     if json:
         screen.print_json(found.model_dump(mode="json") | {"replayable": True, "changes": len(found.changes)})
     else:
         _print(found)
     raise typer.Exit(0 if found.same else 1)
-
-
-def walk_now(client: Client, trace: TraceView) -> Walk:
-    """The job in the pipeline of that name as it is configured now. Raises NotFound, PipelineError."""
-    config = client.config
-    if trace.pipeline not in config.pipelines:
-        raise NotFound(unknown(f"pipeline {trace.pipeline!r}", trace.pipeline, config.pipelines))
-    spec = config.pipelines[trace.pipeline]
-    check_pipeline(trace.pipeline, spec, config)
-    library = Library()
-    walk_recorded(trace, config, library)
-    return walk_with(trace, spec, config, library)
 
 
 def run_again(client: Client, trace: TraceView, from_step: str | None, timeout: float | None, *, json: bool) -> int:

@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, not_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, not_, select
 
 from db.costs import EVERYTHING, Scope
-from mirepoix.answered import AnsweredStep
+from mirepoix.answered import AnsweredCall, AnsweredStep, FinishedJob
 from mirepoix.ledger.tables import Attempt, Job, Step
 from mirepoix.prices import Usage
 from mirepoix.states import JobState, StepState
 
 BATCH = 500
+NEWEST_JOBS = 500
 ANSWERED = (Job.state == JobState.SUCCEEDED, Job.shadow_of.is_(None))
 """Jobs whose answer somebody wanted, and got: no shadows."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnsweredCall:
-    """The answer that a call took: whose it is, its tokens, and what it cost. `cached`: nobody was asked."""
-
-    provider: str
-    usage: Usage
-    cost: Decimal
-    cached: bool
-
-
-@dataclass(slots=True)
-class FinishedJob:
-    """A job that succeeded: what all its attempts cost, its answered steps, and its calls by path."""
-
-    id: str
-    cost: Decimal = Decimal(0)
-    steps: list[AnsweredStep] = field(default_factory=list)
-    calls: dict[str, AnsweredCall] = field(default_factory=dict)
 
 
 def finished_jobs(connection: Connection, scope: Scope = EVERYTHING) -> Iterator[FinishedJob]:
@@ -49,6 +30,20 @@ def finished_jobs(connection: Connection, scope: Scope = EVERYTHING) -> Iterator
     while ids := _next_ids(connection, scope, last):
         last = ids[-1]
         yield from _read(connection, ids)
+
+
+def newest_succeeded(connection: Connection, since: datetime) -> list[str]:
+    """The ids of the newest 500 jobs, no shadows, that were submitted since and succeeded: a look along their index."""
+    # As a literal, since that index is partial.
+    succeeded = Job.state == bindparam(None, JobState.SUCCEEDED.value, literal_execute=True)
+    query = select(Job.id).where(succeeded, Job.shadow_of.is_(None), Job.created_at >= since).order_by(Job.created_at.desc())
+    return list(connection.scalars(query.limit(NEWEST_JOBS)))
+
+
+def read_finished(connection: Connection, ids: Sequence[str]) -> Iterator[FinishedJob]:
+    """The jobs called `ids`, which succeeded."""
+    for start in range(0, len(ids), BATCH):
+        yield from _read(connection, ids[start : start + BATCH])
 
 
 def cost_of_others(connection: Connection, scope: Scope = EVERYTHING) -> Decimal:
@@ -71,11 +66,11 @@ def _submitted(query: Select[Any], scope: Scope) -> Select[Any]:
 
 def _read(connection: Connection, ids: Sequence[str]) -> Iterator[FinishedJob]:
     jobs = {id_: FinishedJob(id_) for id_ in ids}
-    total = func.sum(Attempt.cost).label("cost")
-    for row in connection.execute(
-        select(Attempt.job_id, total).where(Attempt.job_id.in_(ids)).group_by(Attempt.job_id)
-    ):
+    total, ended = func.sum(Attempt.cost).label("cost"), func.count(Attempt.finished_at).label("ended")
+    sums = select(Attempt.job_id, total, ended, func.count().label("made")).where(Attempt.job_id.in_(ids))
+    for row in connection.execute(sums.group_by(Attempt.job_id)):
         jobs[row.job_id].cost = row.cost or Decimal(0)
+        jobs[row.job_id].settled = row.ended == row.made
     steps = select(Step.job_id, Step.path, Step.parent, Step.kind, Step.position, Step.output_hash)
     for step in connection.execute(steps.where(Step.job_id.in_(ids), Step.state == StepState.SUCCEEDED)):
         jobs[step.job_id].steps.append(AnsweredStep(step.path, step.parent, step.kind, step.position, step.output_hash))

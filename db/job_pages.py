@@ -1,42 +1,35 @@
-"""Pages of jobs, the newest first, filtered: each look is bounded, however rare what is looked for.
+"""Pages of jobs, filtered: each look is bounded, however rare what is looked for.
 
-A page is read along the index on `created_at` in strides. Where a filter lets hardly anything through, the look ends
-after its time, says how far back it came, and can be taken up from there.
+A page is read in strides: along the index on `created_at`, the newest first, or, where words are looked for, along the
+index of words, what ended last first. Where a filter lets hardly anything through, the look ends after its time, says
+how far back it came, and can be taken up from there.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, and_, exists, func, or_, select
+from sqlalchemy import Connection, Select, Subquery, and_, exists, func, or_, select
 
-from mirepoix.ledger.tables import Attempt, Content, Job
+from mirepoix.errors import NotFound
+from mirepoix.ledger.search import place_in_words, words_stand
+from mirepoix.ledger.tables import Attempt, Job, JobText
+from mirepoix.ledger.words import terms_of
 from mirepoix.states import JobState
 
 STRIDE = 500
 PATIENCE = 0.1
 """Seconds that a look may take, about."""
 
-JOB_COLUMNS = (
-    Job.id,
-    Job.created_at,
-    Job.state,
-    Job.pipeline,
-    Job.tenant,
-    Job.input_hash,
-    Job.output_hash,
-    Job.error,
-)
+JOB_COLUMNS = (Job.id, Job.created_at, Job.state, Job.pipeline, Job.tenant)
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs; None: all. `text` stands in the input, the output or the error."""
+    """Which jobs; None: all. `text` are words that all stand in the input or output of a job that has ended."""
 
     state: JobState | None = None
     pipeline: str | None = None
@@ -47,99 +40,116 @@ class JobFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in the list: right behind this job."""
-
-    created_at: datetime
-    job: str
-
-
-@dataclass(frozen=True, slots=True)
 class JobPage:
-    """`ids` in order; `after` is where the next look begins (None: there is nothing more), `looked_at` how many jobs.
+    """`ids` in order; `after` is the job behind which the next look begins (None: there is nothing more).
 
-    `full` is False where the look ended for its time before the page was full.
+    `looked_at` is how many jobs. `full` is False where the look ended for its time before the page was full; `back_to`
+    is then when the last job that it looked at was submitted.
     """
 
     ids: tuple[str, ...]
-    after: Cursor | None
+    after: str | None
     looked_at: int
     full: bool
+    back_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The job with which a stride ends."""
+
+    id: str
+    created_at: datetime
 
 
 def list_page(
     connection: Connection,
     wanted: JobFilter,
-    after: Cursor | None = None,
+    after: str | None = None,
     *,
     size: int = 50,
     patience: float = PATIENCE,
 ) -> JobPage:
-    """The next `size` jobs that are `wanted`, after `after`."""
+    """The next `size` jobs that are `wanted`, behind the job `after`; raises NotFound where that one is gone."""
+    if wanted.text is not None and not terms_of(wanted.text):
+        return JobPage((), None, 0, full=True)
     began = time.monotonic()
-    found: list[Cursor] = []
+    found: list[str] = []
     stride, looked_at = STRIDE if _is_selective(wanted) else size + 1, 0
     while True:
         begun = time.monotonic()
-        part = _stride(wanted.since, after, stride).subquery()
-        found += [Cursor(row.created_at, row.id) for row in connection.execute(_hits(part, wanted, size + 1))]
+        part = _stride(connection, wanted, after, stride).subquery()
+        found += connection.scalars(_hits(part, wanted, size + 1)).all()
         if len(found) > size:
-            return JobPage(_ids(found[:size]), found[size - 1], looked_at + stride, full=True)
+            return JobPage(tuple(found[:size]), found[size - 1], looked_at + stride, full=True)
         length, last = _end(connection, part)
         looked_at += length
-        if length < stride:
-            return JobPage(_ids(found), None, looked_at, full=True)
-        after = last
+        if length < stride or last is None:
+            return JobPage(tuple(found), None, looked_at, full=True)
+        after = last.id
         ended = time.monotonic()
         # The next stride is twice as long, and so will be its time.
         if ended - began + 2 * (ended - begun) > patience:
-            return JobPage(_ids(found), after, looked_at, full=False)
+            return JobPage(tuple(found), after, looked_at, full=False, back_to=last.created_at)
         stride *= 2
 
 
-def _ids(found: Sequence[Cursor]) -> tuple[str, ...]:
-    return tuple(cursor.job for cursor in found)
-
-
 def _is_selective(wanted: JobFilter) -> bool:
-    return any((wanted.state, wanted.pipeline, wanted.model, wanted.tenant, wanted.text))
+    within_words = wanted.text is not None and wanted.since is not None
+    return within_words or any((wanted.state, wanted.pipeline, wanted.model, wanted.tenant))
 
 
-def _stride(since: datetime | None, after: Cursor | None, length: int) -> Select[*tuple[Any, ...]]:
-    """The next `length` jobs, whatever they are."""
-    query: Select[*tuple[Any, ...]] = select(*JOB_COLUMNS)
+def _stride(connection: Connection, wanted: JobFilter, after: str | None, length: int) -> Select[*tuple[Any, ...]]:
+    """The next `length` jobs, whatever they are, each with its `place`: the greater it is, the earlier it comes."""
+    if wanted.text is not None:
+        return _with_words(connection, wanted.text, after).limit(length)
+    return _by_time(connection, wanted.since, after).limit(length)
+
+
+def _by_time(connection: Connection, since: datetime | None, after: str | None) -> Select[*tuple[Any, ...]]:
+    query: Select[*tuple[Any, ...]] = select(*JOB_COLUMNS, Job.created_at.label("place"))
     if since is not None:
         query = query.where(Job.created_at >= since)
     if after is not None:
-        same_moment = and_(Job.created_at == after.created_at, Job.id < after.job)
+        moment = _place(connection, select(Job.created_at).where(Job.id == after), after)
+        same_moment = and_(Job.created_at == moment, Job.id < after)
         # The first condition is implied by the second, but only it lets SQLite enter the index at the right place.
-        query = query.where(Job.created_at <= after.created_at, or_(Job.created_at < after.created_at, same_moment))
-    return query.order_by(Job.created_at.desc(), Job.id.desc()).limit(length)
+        query = query.where(Job.created_at <= moment, or_(Job.created_at < moment, same_moment))
+    return query.order_by(Job.created_at.desc(), Job.id.desc())
 
 
-def _end(connection: Connection, part: Subquery) -> tuple[int, Cursor | None]:
+def _with_words(connection: Connection, text: str, after: str | None) -> Select[*tuple[Any, ...]]:
+    place = place_in_words(connection)
+    query: Select[*tuple[Any, ...]] = select(*JOB_COLUMNS, place.label("place")).join(JobText, JobText.job_id == Job.id)
+    query = query.where(*words_stand(connection, terms_of(text)))
+    if after is not None:
+        query = query.where(place < _place(connection, select(JobText.id).where(JobText.job_id == after), after))
+    return query.order_by(place.desc())
+
+
+def _place(connection: Connection, query: Select[Any], job_id: str) -> Any:
+    place = connection.execute(query).scalar_one_or_none()
+    if place is None:
+        raise NotFound(f"the job {job_id!r}, behind which the list goes on, is gone; begin at its top.")
+    return place
+
+
+def _end(connection: Connection, part: Subquery) -> tuple[int, _Last | None]:
     """How many jobs a stride has, and the last of them."""
     length = connection.execute(select(func.count()).select_from(part)).scalar_one()
-    row = connection.execute(select(part.c.created_at, part.c.id).order_by(part.c.created_at, part.c.id)).first()
-    return length, None if row is None else Cursor(row.created_at, row.id)
+    last = select(part.c.id, part.c.created_at).order_by(part.c.place, part.c.id).limit(1)
+    row = connection.execute(last).one_or_none()
+    return length, None if row is None else _Last(row.id, row.created_at)
 
 
-def _hits(part: Subquery, wanted: JobFilter, most: int) -> Select[*tuple[Any, ...]]:
-    query: Select[*tuple[Any, ...]] = select(part.c.id, part.c.created_at)
+def _hits(part: Subquery, wanted: JobFilter, most: int) -> Select[str]:
+    query = select(part.c.id)
     equal = ((part.c.state, wanted.state), (part.c.pipeline, wanted.pipeline), (part.c.tenant, wanted.tenant))
     for column, value in equal:
         if value is not None:
             query = query.where(column == value)
+    if wanted.since is not None:
+        query = query.where(part.c.created_at >= wanted.since)
     if wanted.model is not None:
         query = query.where(exists().where(Attempt.job_id == part.c.id, Attempt.model == wanted.model))
-    if wanted.text is not None:
-        query = query.where(_has_text(part, wanted.text))
-    return query.order_by(part.c.created_at.desc(), part.c.id.desc()).limit(most)
-
-
-def _has_text(part: Subquery, text: str) -> ColumnElement[bool]:
-    in_json = json.dumps(text, ensure_ascii=False)[1:-1]
-    texts = exists().where(
-        Content.hash.in_([part.c.input_hash, part.c.output_hash]), Content.body.icontains(in_json, autoescape=True)
-    )
-    return or_(texts, part.c.error.icontains(text, autoescape=True))
+    return query.order_by(part.c.place.desc(), part.c.id.desc()).limit(most)

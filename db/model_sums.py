@@ -24,6 +24,19 @@ class ModelSum:
     output_tokens: int
     cost_usd: Decimal
 
+    def __add__(self, other: ModelSum) -> ModelSum:
+        """Both together; they are of the same model."""
+        return ModelSum(
+            self.provider,
+            self.model,
+            self.attempts + other.attempts,
+            self.failed + other.failed,
+            self.unfinished + other.unfinished,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cost_usd + other.cost_usd,
+        )
+
 
 def sum_span(connection: Connection, since: datetime, until: datetime) -> tuple[ModelSum, ...]:
     """One row a model, for the attempts begun at or after `since` and before `until`."""

@@ -93,8 +93,10 @@ def add_steps(
     connection.execute(insert_into(Step), rows)
 
 
-def claim_step(connection: Connection, job_id: str, path: str, holder: str) -> Claim | None:
+def claim_step(connection: Connection, job_id: str, path: str, holder: str, task_id: str | None = None) -> Claim | None:
     """Take the step for `holder`, or None when it cannot run yet, has ended, or someone holds it.
+
+    `task_id` is the Celery task that does it, for people who look for it in Flower.
 
     A claim raises the step's epoch; what is recorded under an older epoch is kept as an attempt but never wins.
     """
@@ -109,6 +111,7 @@ def claim_step(connection: Connection, job_id: str, path: str, holder: str) -> C
             state=StepState.RUNNING,
             epoch=Step.epoch + 1,
             holder=holder,
+            task_id=task_id,
             due_at=None,
             queued=Step.queued + func.coalesce(Elapsed(Step.ready_at, bindparam(None, now(), Utc)), 0.0),
             drives=0,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from mirepoix.prices import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +17,27 @@ class AnsweredStep:
     kind: str
     position: int
     output_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredCall:
+    """The answer that a call took: whose it is, its tokens, and what it cost. `cached`: nobody was asked."""
+
+    provider: str
+    usage: Usage
+    cost: Decimal
+    cached: bool
+
+
+@dataclass(slots=True)
+class FinishedJob:
+    """A job that succeeded: what all its attempts cost, its answered steps, and its calls by path.
+
+    `settled`: each of its attempts has an outcome, so that its cost grows no more.
+    """
+
+    id: str
+    cost: Decimal = Decimal(0)
+    settled: bool = True
+    steps: list[AnsweredStep] = field(default_factory=list)
+    calls: dict[str, AnsweredCall] = field(default_factory=dict)

@@ -120,7 +120,7 @@ class StepView(_View):
     """One step. `decision` is the last one, `decisions` all of them in order (a cascade decides after each tier).
 
     `queued_s` is how long, over all its claims, it was ready and nobody had claimed it; `crashes` how many processes
-    died with it in their hands.
+    died with it in their hands; `task_id` the Celery task that claimed it last, as Flower knows it.
     """
 
     path: str
@@ -137,6 +137,7 @@ class StepView(_View):
     finished_at: datetime | None
     queued_s: float = 0.0
     crashes: int = 0
+    task_id: str | None = None
     events: tuple[Event, ...] = ()
 
 

@@ -30,6 +30,7 @@ from pipelines.plan import plan
 from tasks.follow import follow
 from tasks.house import House
 from tasks.memory import NotLookedInto
+from tasks.showing import current_task_id
 from tasks.waking import wake
 
 
@@ -121,7 +122,7 @@ def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Out
 def _decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Outcome]) -> tuple[Claim, Outcome] | None:
     """Claim and think in one transaction; None when there is nothing to claim. Raises NotLookedInto."""
     with house.database.write() as connection:
-        claim = claim_step(connection, job_id, path, house.worker_id)
+        claim = claim_step(connection, job_id, path, house.worker_id, current_task_id())
         if claim is None:
             return None
         deciding = Deciding(house, connection, claim, find(house.spec(connection, claim.job.version), path))

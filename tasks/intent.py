@@ -31,6 +31,7 @@ from tasks.limits import most_tokens
 from tasks.memory import NotLookedInto
 from tasks.providers.base import Question
 from tasks.questions import build_question
+from tasks.showing import current_task_id
 from tasks.wanted import Wanted, want
 
 FIRST_LOOK, LONGEST_LOOK = 0.1, 1.0
@@ -101,7 +102,7 @@ def claim_call(house: House, flight: Flight, job_id: str, path: str) -> Intent |
     """
 
     def prepare(connection: Connection) -> Prepared | None:
-        claim = claim_step(connection, job_id, path, house.worker_id)
+        claim = claim_step(connection, job_id, path, house.worker_id, current_task_id())
         return None if claim is None else _prepare(house, connection, claim)
 
     return _when_there_is_room(house, flight, prepare)

@@ -45,6 +45,12 @@ class Shown(StrEnum):
 LATER_TIER = re.compile(r"(?:^|[.])tiers[.][1-9]")
 
 
+def current_task_id() -> str | None:
+    """The Celery task that this thread is at; None where it is at none."""
+    request = getattr(celery.current_task, "request", None)
+    return None if request is None else request.id
+
+
 def asking(path: str) -> Shown:
     """What the call at `path` is at while its request is out."""
     return Shown.ESCALATING if LATER_TIER.search(path) else Shown.ASKING

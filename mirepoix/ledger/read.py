@@ -133,6 +133,7 @@ def _step_view(step: Row[Any], found: _Found) -> StepView:
         finished_at=step.finished_at,
         queued_s=round(step.queued, 6),
         crashes=step.crashes,
+        task_id=step.task_id,
         events=tuple(found.events[place]),
     )
 

@@ -59,10 +59,8 @@ def find_jobs(connection: Connection, search: Search) -> list[str]:
     query = matching(connection, search).limit(search.limit)
     if search.text is None:
         query = query.order_by(Job.created_at.desc(), Job.id.desc())
-    elif connection.dialect.name == "sqlite" and terms_of(search.text):
-        query = query.order_by(JOB_WORDS.c.rowid.desc())  # in which order the index is read, so that it stops early
-    else:
-        query = query.order_by(JobText.id.desc())
+    elif terms_of(search.text):
+        query = query.order_by(place_in_words(connection).desc())
     return list(connection.scalars(query))
 
 
@@ -72,7 +70,20 @@ def matching(connection: Connection, search: Search) -> Select[str]:
     if search.text is None:
         return query
     query, terms = query.join(JobText, JobText.job_id == Job.id), terms_of(search.text)
-    return query.where(*_words_stand(connection, terms)) if terms else query.where(false())
+    return query.where(*words_stand(connection, terms)) if terms else query.where(false())
+
+
+def words_stand(connection: Connection, terms: Iterable[str]) -> list[ColumnElement[bool]]:
+    """That a row of `job_texts` has all these words or rows of words: terms of letters, digits and spaces only."""
+    if connection.dialect.name == "sqlite":
+        match = " AND ".join(f'"{term}"' for term in terms)
+        return [JobText.id == JOB_WORDS.c.rowid, JOB_WORDS.c.words.op("MATCH")(literal(match))]
+    return [JobText.words.op("@@")(cast(func.phraseto_tsquery("simple", term), TSQUERY)) for term in terms]
+
+
+def place_in_words(connection: Connection) -> ColumnElement[int]:
+    """The order in which the index of words is read, backwards, so that a look stops early: what ended last first."""
+    return JOB_WORDS.c.rowid if connection.dialect.name == "sqlite" else JobText.id.expression
 
 
 def _with_fields(search: Search) -> Select[str]:
@@ -99,11 +110,3 @@ def _asking(connection: Connection, query: Select[str], search: Search) -> Selec
         seldom = connection.execute(select(func.count()).select_from(some)).scalar_one() < SELDOM
         query = query.where(Job.id.in_(asked) if seldom else asked.where(Attempt.job_id == Job.id).exists())
     return query
-
-
-def _words_stand(connection: Connection, terms: Iterable[str]) -> list[ColumnElement[bool]]:
-    """That a row of `job_texts` has all these words or rows of words: terms of letters, digits and spaces only."""
-    if connection.dialect.name == "sqlite":
-        match = " AND ".join(f'"{term}"' for term in terms)
-        return [JobText.id == JOB_WORDS.c.rowid, JOB_WORDS.c.words.op("MATCH")(literal(match))]
-    return [JobText.words.op("@@")(cast(func.phraseto_tsquery("simple", term), TSQUERY)) for term in terms]

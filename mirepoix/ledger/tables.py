@@ -130,6 +130,12 @@ class Job(Base):
             postgresql_where=text("filed_at IS NULL AND finished_at IS NOT NULL"),
         ),
         Index(
+            "ix_jobs_succeeded",
+            "created_at",
+            sqlite_where=text("state = 'succeeded'"),
+            postgresql_where=text("state = 'succeeded'"),
+        ),
+        Index(
             "ix_jobs_failed",
             "created_at",
             sqlite_where=text("state = 'failed'"),
@@ -215,7 +221,8 @@ class Step(Base):
     hands. `lane` is its job's. `feeds` are the paths of the steps that wait for this one. `driven`: the canvas no
     longer leads here, so whoever makes it ready publishes it. `epoch` rises with every claim, and when a claimed step
     puts steps below itself: what comes under an older one never wins. `ready_at` is since when it was last ready,
-    `queued` for how many seconds, in all, it was ready before it was claimed.
+    `queued` for how many seconds, in all, it was ready before it was claimed. `task_id` is the Celery task that claimed
+    it last.
     """
 
     __tablename__ = "steps"
@@ -266,6 +273,7 @@ class Step(Base):
     wake_at: Mapped[datetime | None]
     epoch: Mapped[int]
     holder: Mapped[str | None] = mapped_column(String(26))
+    task_id: Mapped[str | None] = mapped_column(String(128))
     model: Mapped[str | None] = mapped_column(String(64))
     provider: Mapped[str | None] = mapped_column(String(64))
     output_hash: Mapped[str | None] = mapped_column(String(64))

@@ -93,8 +93,43 @@ def test_the_waterfall_shows_each_step_and_request(page: Page, house: House) -> 
     expect(page.locator("svg.bars rect.answered")).to_have_count(
         sum(attempt.outcome == "answered" for step in trace.steps for call in step.calls for attempt in call.attempts)
     )
+    expect(page.get_by_role("list", name="What the bars mean")).to_contain_text("waiting for a limit")
     page.locator("details.step > summary", has_text="closing").click()
     expect(page.get_by_role("region", name="Requests of closing").get_by_role("row")).to_have_count(2)
+
+
+def replay(page: Page, house: House) -> None:
+    """From the page of a job, by keyboard."""
+    page.goto(address(house, "/job"))
+    page.get_by_role("button", name="Replay", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Every choice comes out the same")
+
+
+def test_a_job_is_replayed_from_its_page(page: Page, house: House) -> None:
+    with house.world.client() as client:
+        trace = client.get(house.jobs["nest"].job).trace()
+    replay(page, house)
+    rows = page.get_by_role("region", name="Decisions, recorded and now").get_by_role("row")
+    expect(rows).to_have_count(1 + sum(len(step.decisions) for step in trace.steps))
+    page.get_by_role("button", name="Replay as configured now").click()
+    expect(page.get_by_text("as it is configured now")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_replay_is_accessible_and_fits_a_phone(page: Page, house: House, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    replay(page, house)
+    assert violations(page) == []
+    page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_costs_are_compared_with_a_model_that_is_chosen(page: Page, house: House) -> None:
+    page.goto("/costs")
+    page.get_by_label("Beside all on").select_option("haiku")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("row", name="All on haiku")).to_be_visible()
 
 
 def test_the_overview_lives(page: Page, house: House) -> None:

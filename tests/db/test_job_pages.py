@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from db.job_pages import JobFilter, list_page
 from mirepoix import Call, JobState
+from mirepoix.errors import NotFound
 from mirepoix.ledger.accept import Submission, accept_jobs
 from mirepoix.ledger.engine import Database
-from mirepoix.ledger.tables import Job, now
+from mirepoix.ledger.tables import Job, JobText, now
 
 HALF = 60
 COUNT = 2 * HALF
@@ -24,7 +25,7 @@ def ids(database: Database) -> list[str]:
     moment = now()
     with database.write() as connection:
         for pipeline, tenant in (("ask", "ada"), ("tell", "bob")):
-            texts = [f'{pipeline} {number} 50%_of\\"it' for number in range(HALF)]
+            texts = [f"{pipeline} {number}" for number in range(HALF)]
             accept_jobs(connection, pipeline, Call(model="a"), [Submission(text, tenant=tenant) for text in texts])
         made = sorted(connection.scalars(Job.__table__.select().with_only_columns(Job.id)))
         for number, id_ in enumerate(made):
@@ -67,10 +68,22 @@ def test_filters_let_through_what_fits(database: Database, ids: list[str]) -> No
     assert set(joined(database, JobFilter(since=now() - timedelta(hours=9)))) == set(ids[:8])
 
 
-def test_a_text_is_searched_for_as_it_is(database: Database, ids: list[str]) -> None:
-    assert joined(database, JobFilter(text="TELL 17 ")) == [ids[HALF - 1 - 17]]
-    assert len(joined(database, JobFilter(text='50%_of\\"it'))) == COUNT
-    assert joined(database, JobFilter(text="50%of")) == [], "% is no wildcard"
+def test_words_are_looked_for_page_by_page_in_the_order_of_their_index(database: Database, ids: list[str]) -> None:
+    ended = sorted(ids, key=lambda id_: id_[::-1])
+    with database.write() as connection:
+        words = {id_: f"{'tell' if id_ in ids[:HALF] else 'ask'} {number}" for number, id_ in enumerate(ids)}
+        connection.execute(insert(JobText), [{"job_id": id_, "words": words[id_]} for id_ in ended])
+    assert joined(database, JobFilter(text="TELL 17 ")) == [ids[17]]
+    for size in (1, 7, HALF):
+        assert joined(database, JobFilter(text="ask"), size) == [id_ for id_ in ended[::-1] if id_ in ids[HALF:]]
+    assert set(joined(database, JobFilter(text="tell", since=now() - timedelta(hours=9)), patience=0)) == set(ids[:8])
+    assert joined(database, JobFilter(text="tell", tenant="ada")) == []
+    assert joined(database, JobFilter(text='"%_*')) == [], "there is no word in it"
+
+
+def test_the_list_does_not_go_on_behind_a_job_that_is_gone(database: Database, ids: list[str]) -> None:
+    with database.read() as connection, pytest.raises(NotFound, match="begin at its top"):
+        list_page(connection, JobFilter(), "0" * 26)
 
 
 def test_a_look_that_may_not_last_can_be_taken_up_again(database: Database, ids: list[str]) -> None:

@@ -59,7 +59,7 @@ def test_the_overview_counts_what_was_done(page: httpx.Client, jobs: dict[str, J
     workers = re.search(r"<dt>Workers</dt><dd>(\d+)", html)
     assert workers is not None
     assert int(workers[1]) >= 4
-    calls = re.search(r"<dd>([\d,]+) calls", html)
+    calls = re.search(r"<small>([\d,]+) calls in the last hour", html)
     assert calls is not None
     assert int(calls[1].replace(",", "")) >= sum(job.calls for job in jobs.values())
 
@@ -118,7 +118,7 @@ def test_the_whole_text_is_plain_text_that_no_browser_takes_for_a_page(page: htt
     assert answer.headers["Content-Security-Policy"].endswith("sandbox")
 
 
-def test_jobs_are_found_by_field_id_and_text(page: httpx.Client, jobs: dict[str, JobView]) -> None:
+def test_jobs_are_found_by_field_id_and_words(page: httpx.Client, jobs: dict[str, JobView], world: World) -> None:
     def found(query: str) -> set[str]:
         return set(re.findall(r"<code>([0-9A-Z]{26})</code>", page.get(f"/jobs?{query}").text))
 
@@ -126,7 +126,7 @@ def test_jobs_are_found_by_field_id_and_text(page: httpx.Client, jobs: dict[str,
     assert jobs["ask"].job not in found("state=failed")
     assert jobs["decide"].job in found("pipeline=decide&model=haiku&since=1h")
     assert jobs["decide"].job not in found("model=opus")
-    assert jobs["side_by_side"].job in found("text=gnirts")
+    world.until(lambda: jobs["side_by_side"].job in found("text=gnirts"), "its words to be in the index")
     assert jobs["ask"].job not in found("text=gnirts")
     assert found("tenant=nobody") == set()
     answer = page.get("/jobs", params={"text": jobs["ask"].job.lower()})
@@ -152,6 +152,31 @@ def test_a_job_is_cancelled_only_by_a_form_of_ours(page: httpx.Client, world: Wo
         assert page.post(f"{path}/cancel", data=form).headers["Location"] == path
         assert job.state is JobState.CANCELLED
         assert "Cancel this job" not in page.get(path).text
+
+
+def test_a_replay_says_what_the_command_says_and_calls_nothing(
+    page: httpx.Client, jobs: dict[str, JobView], world: World
+) -> None:
+    before = world.bill()
+    for name in ("ask", "decide"):
+        path = f"/jobs/{jobs[name].job}"
+        token = re.search(r'name="token" value="([^"]+)"', page.get(path).text)
+        assert token is not None
+        (said,) = world.lines("replay", jobs[name].job)
+        assert said["same"]
+        assert said["decisions"]
+        html = page.post(f"{path}/replay", data={"token": token[1], "pipeline": "recorded"}).text
+        count = len(said["decisions"])
+        assert f"Every choice comes out the same: {count} of {count} decisions, and the output." in html
+    assert world.bill() == before
+
+
+def test_each_step_links_to_its_task_in_flower(page: httpx.Client, jobs: dict[str, JobView], world: World) -> None:
+    with world.client() as client:
+        steps = client.get(jobs["decide"].job).trace().steps
+    html = page.get(f"/jobs/{jobs['decide'].job}").text
+    assert all(f'/task/{step.task_id}"' in html for step in steps)
+    assert len({step.task_id for step in steps}) == len(steps)
 
 
 def test_the_router_says_what_the_command_says_and_calls_nothing(page: httpx.Client, world: World) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from mirepoix.states import JobState, StepState
-from mirepoix.views import AttemptView, CallView, StepView, TraceView
+from mirepoix.states import EventKind, JobState, StepState
+from mirepoix.views import AttemptView, CallView, Event, StepView, TraceView
 from web.pages.waterfall import MOST_STEPS, NARROWEST, WIDTH, waterfall
 
 BEGIN = datetime(2026, 5, 20, 12, tzinfo=UTC)
@@ -99,3 +99,32 @@ def test_a_page_has_so_many_rows_at_the_most() -> None:
     many = [step(f"s{number}", None, 0, 1) for number in range(MOST_STEPS + 5)]
     drawn = waterfall(trace(*many), BEGIN, at(1))
     assert (len(drawn.lines), drawn.left_out) == (MOST_STEPS, 5)
+
+
+def test_what_it_waited_for_stands_before_what_it_did() -> None:
+    asked = attempt(4, 2).model_copy(update={"limit_wait_s": 3.0, "limit_reason": "rpm"})
+    waited = step("a", None, 3, 10, asked).model_copy(update={"queued_s": 2.0})
+    (line,) = waterfall(trace(waited), BEGIN, at(10)).lines
+    assert [(bar.kind, bar.x, bar.width) for bar in line.bars] == [
+        ("queue", 100, 200),
+        ("limit", 400, 300),
+        ("answered", 700, 200),
+    ]
+    assert line.notes == ("2.0 s in the queue", "3.0 s held up by the limit on requests a minute")
+
+
+def test_further_requests_cached_answers_and_events_are_told_in_words() -> None:
+    attempts = [attempt(1, 1).model_copy(update={"because": why}) for why in ("first", "retry", "retry", "re-ask")]
+    attempts.append(attempt(5, 0, "cached").model_copy(update={"cached": True, "because": "fallback"}))
+    events = tuple(Event(kind=EventKind.DRIVEN, detail="", at=at(2)) for _ in range(2))
+    busy = step("a", None, 1, 9, *attempts).model_copy(update={"events": events})
+    (line,) = waterfall(trace(busy), BEGIN, at(10)).lines
+    assert line.notes == ("2 x retry", "re-ask", "fallback", "from the cache", "2 x sent again")
+    assert [bar.x for bar in line.bars if bar.kind == "event"] == [200, 200]
+
+
+def test_a_job_that_waited_to_be_started_shows_it_on_its_first_row() -> None:
+    waited = trace(step("$", None, 4, 10), step("a", "$", 4, 10)).model_copy(update={"queued_s": 4.0})
+    first, second = waterfall(waited, BEGIN, at(10)).lines
+    assert [(bar.kind, bar.x, bar.width) for bar in first.bars] == [("queue", 0, 400)]
+    assert second.bars == ()

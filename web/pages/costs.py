@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pipelines.baseline import Comparison
 from web.pages.bars import columns, share
 from web.pages.render import render, usd
+from web.pages.savings import savings
 from web.pages.sums import Day, merged, span_sums
 
 DAYS = (7, 30, 90)
@@ -25,6 +28,12 @@ def show(request: Request) -> Response:
     total = sum((row.cost_usd for row in models), Decimal(0))
     dearest = max((row.cost_usd for row in models), default=Decimal(0))
     costs = [_cost(day) for day in days]
+    saved = savings(request)
+    baseline = request.query_params.get("baseline") or next(iter(saved.models), "")
+    if baseline and baseline not in saved.models:
+        raise HTTPException(400, f"baseline takes one of {', '.join(saved.models)}.")
+    since = datetime.combine(days[0].date, time(), UTC)
+    found = saved.newest(baseline, since) if baseline else None
     return render(
         request,
         "costs.html",
@@ -39,7 +48,17 @@ def show(request: Request) -> Response:
         ),
         models=[(row, share(row.cost_usd, dearest), share(row.cost_usd, total) / 10) for row in models],
         total=total,
+        baselines=saved.models,
+        saved=found,
+        beside=_beside(found) if found else (),
     )
+
+
+def _beside(found: Comparison) -> list[tuple[str, Decimal, float]]:
+    """What it cost and what it would have cost: words, USD, and how long their bars are."""
+    longest = max(found.cost, found.baseline)
+    amounts = (("Cost", found.cost), (f"All on {found.model}", found.baseline))
+    return [(words, amount, share(amount, longest)) for words, amount in amounts]
 
 
 def _cost(day: Day) -> Decimal:

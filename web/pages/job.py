@@ -14,9 +14,10 @@ from mirepoix.ledger.contents import load
 from mirepoix.ledger.read import read_jobs, read_trace
 from web.house import house_of
 from web.pages.forgery import read_form, remember, require_token, token_of
+from web.pages.paths import path_of
 from web.pages.plain import as_text
-from web.pages.render import path_of, render
-from web.pages.waterfall import waterfall
+from web.pages.render import render
+from web.pages.waterfall import LEGEND, TOLD, waterfall
 
 HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -34,6 +35,8 @@ def show(request: Request) -> Response:
         job=view,
         trace=trace,
         waterfall=waterfall(trace, view.created_at, view.finished_at),
+        legend=LEGEND,
+        told=TOLD,
         token=token,
         flower=request.state.flower_url,
     )

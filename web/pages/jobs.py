@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from db.job_pages import Cursor, JobFilter, list_page
+from db.job_pages import JobFilter, list_page
 from mirepoix.ledger.read import read_jobs, read_states
 from mirepoix.ledger.tables import now
 from mirepoix.states import JobState
 from web.house import house_of
-from web.pages.render import path_of, render
+from web.pages.paths import path_of
+from web.pages.render import render
 
 SINCE = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 FIELDS = ("state", "pipeline", "model", "tenant", "since", "text")
@@ -57,7 +57,7 @@ def show(request: Request) -> Response:
         text = asked.fields["text"].upper()
         if ID.fullmatch(text) and read_states(connection, [text]):
             return RedirectResponse(path_of(request, "job", job=text), 303)
-        page = list_page(connection, asked.wanted, _cursor(request.query_params.get("after")))
+        page = list_page(connection, asked.wanted, _place(request.query_params.get("after")))
         views = read_jobs(connection, page.ids)
     return render(
         request,
@@ -73,20 +73,14 @@ def show(request: Request) -> Response:
     )
 
 
-def _older(request: Request, asked: Asked, after: Cursor | None) -> str | None:
+def _older(request: Request, asked: Asked, after: str | None) -> str | None:
     if after is None:
         return None
     given = {name: value for name, value in asked.fields.items() if value}
-    place = f"{after.created_at.astimezone(UTC).isoformat()}~{after.job}"
-    return f"{path_of(request, 'jobs')}?{urlencode({**given, 'after': place})}"
+    return f"{path_of(request, 'jobs')}?{urlencode({**given, 'after': after})}"
 
 
-def _cursor(given: str | None) -> Cursor | None:
-    if not given:
-        return None
-    moment, _, job = given.partition("~")
-    with suppress(ValueError):
-        created_at = datetime.fromisoformat(moment)
-        if created_at.tzinfo is not None and ID.fullmatch(job):
-            return Cursor(created_at, job)
-    raise HTTPException(400, "this place in the list does not exist; begin at its top.")
+def _place(given: str | None) -> str | None:
+    if given and not ID.fullmatch(given):
+        raise HTTPException(400, "this place in the list does not exist; begin at its top.")
+    return given or None

@@ -17,11 +17,13 @@ from mirepoix.ledger.tables import now
 from web.house import House, house_of
 from web.pages.bars import Column, columns
 from web.pages.render import render
+from web.pages.savings import savings
 from web.pages.sums import Sums, span_sums
 
 LOOKED_BACK = 60
 """Minutes."""
 NEWEST_JOBS = 8
+SAVED_SINCE = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def _figures(request: Request) -> dict[str, Any]:
     moment = now()
     sums = span_sums(request)
     today = sums.last_days(1, moment)[0]
+    saved = savings(request)
     minutes = [_minute(start, rows) for start, rows in sums.last_minutes(LOOKED_BACK, moment)]
     with house.client.database.read() as connection:
         latencies = newest_latencies(connection)
@@ -66,6 +69,7 @@ def _figures(request: Request) -> dict[str, Any]:
         return {
             "rates": _rates(minutes, moment),
             "minutes": _by_minute(minutes),
+            "busiest": max(minute.attempts for minute in minutes),
             "median": _share_of(latencies, 0.5),
             "slow": _share_of(latencies, 0.95),
             "today": sum((row.cost_usd for row in today.models), Decimal(0)),
@@ -73,6 +77,7 @@ def _figures(request: Request) -> dict[str, Any]:
             "queues": _queues(house, queue_figures(connection)),
             "workers": living_workers(connection),
             "jobs": read_jobs(connection, newest.ids),
+            "saved": saved.newest(saved.models[0], moment - SAVED_SINCE) if saved.models else None,
             "moment": moment,
         }
 

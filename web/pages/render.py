@@ -14,11 +14,10 @@ from starlette.responses import HTMLResponse
 
 from mirepoix.ledger.tables import now
 from mirepoix.views import usd_text
+from web.pages.paths import path_of
 from web.pages.plain import as_text, excerpt, one_line, plain
 
 TEMPLATES = Path(__file__).parent / "templates"
-NAME = "page-"
-"""Begins the names of our routes, so that none is taken for one of the front door's."""
 SECTIONS = (
     ("overview", "Overview"),
     ("jobs", "Jobs"),
@@ -69,11 +68,6 @@ def ago(value: datetime | None) -> str:
 def count(value: int) -> str:
     """`1,234,567`."""
     return f"{value:,}"
-
-
-def path_of(request: Request, name: str, /, **values: str) -> str:
-    """The path of a page. Without scheme and host, which a visitor's `Host` header would choose."""
-    return request.url_for(NAME + name, **values).path
 
 
 def _environment() -> Environment:

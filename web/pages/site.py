@@ -8,10 +8,10 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from web.pages import costs, job, jobs, overview, pipelines, playground
+from web.pages import costs, job, jobs, overview, pipelines, playground, replay
 from web.pages.access import Access, Guard
-from web.pages.failures import told_in_a_page
-from web.pages.render import NAME
+from web.pages.failures import Async, Sync, told_in_a_page
+from web.pages.paths import PATHS
 
 STATIC = Path(__file__).parent / "static"
 
@@ -22,25 +22,22 @@ def routes(access: Access | None = None) -> list[BaseRoute]:
     `access` says which proxies are trusted; left out, the environment does.
     """
     guard = [Middleware(Guard, access=access or Access.from_env())]
-    pages = [
-        Route("/", overview.show, name="overview"),
-        Route("/live", overview.live, name="live"),
-        Route("/jobs", jobs.show, name="jobs"),
-        Route("/jobs/{job}", job.show, name="job"),
-        Route("/jobs/{job}/text/{side}", job.text, name="job_text"),
-        Route("/jobs/{job}/cancel", job.cancel, name="cancel", methods=["POST"]),
-        Route("/contents/{hash}", job.content, name="content"),
-        Route("/pipelines", pipelines.index, name="pipelines"),
-        Route("/pipelines/{pipeline}", pipelines.show, name="pipeline"),
-        Route("/costs", costs.show, name="costs"),
-        Route("/router", playground.show, name="router", methods=["GET", "POST"]),
+    pages: list[tuple[str, Sync | Async, list[str]]] = [
+        ("overview", overview.show, ["GET"]),
+        ("live", overview.live, ["GET"]),
+        ("jobs", jobs.show, ["GET"]),
+        ("job", job.show, ["GET"]),
+        ("job_text", job.text, ["GET"]),
+        ("cancel", job.cancel, ["POST"]),
+        ("replay", replay.show, ["POST"]),
+        ("content", job.content, ["GET"]),
+        ("pipelines", pipelines.index, ["GET"]),
+        ("pipeline", pipelines.show, ["GET"]),
+        ("costs", costs.show, ["GET"]),
+        ("router", playground.show, ["GET", "POST"]),
     ]
+    static = PATHS["static"].removesuffix("/{path}")
     return [
-        *(
-            Route(
-                page.path, told_in_a_page(page.endpoint), name=NAME + page.name, methods=page.methods, middleware=guard
-            )
-            for page in pages
-        ),
-        Mount("/static", app=StaticFiles(directory=STATIC), name=NAME + "static", middleware=guard),
+        *(Route(PATHS[name], told_in_a_page(page), methods=methods, middleware=guard) for name, page, methods in pages),
+        Mount(static, app=StaticFiles(directory=STATIC), middleware=guard),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from threading import Lock, Thread
 
@@ -31,6 +31,7 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 FINER = {DAY: HOUR, HOUR: MINUTE}
 WARMED_DAYS = 30
+FRESH = timedelta(seconds=1)
 
 Sums = tuple[ModelSum, ...]
 
@@ -68,11 +69,15 @@ class Day:
 
 
 class SpanSums:
-    """Remembers the sums of settled spans. `mixed` are those over that had attempts without an outcome."""
+    """Remembers the sums of settled spans, and for a second those of spans that may still change.
+
+    `mixed` are those over that had attempts without an outcome.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[Span, Sums] = {}
+        self._fresh: dict[Span, tuple[datetime, Sums]] = {}
         self._mixed: set[Span] = set()
         self._lock = Lock()
 
@@ -117,12 +122,21 @@ class SpanSums:
             if over and all(part in self._known for part in parts):
                 self._settle(span, sums)
             return sums
+        if not over:
+            return self._read_open(connection, span, present)
         sums = sum_span(connection, span.start, span.end)
-        if over and (present >= span.end + LOST or not any(row.unfinished for row in sums)):
+        if present >= span.end + LOST or not any(row.unfinished for row in sums):
             self._settle(span, sums)
-        elif over:
+        else:
             self._mixed.add(span)
         return sums
+
+    def _read_open(self, connection: Connection, span: Span, present: datetime) -> Sums:
+        """From memory where it was read a moment ago: a page needs the present minutes twice, and many may look."""
+        if span not in self._fresh or present - self._fresh[span][0] > FRESH:
+            self._fresh = {each: found for each, found in self._fresh.items() if present - found[0] <= FRESH}
+            self._fresh[span] = present, sum_span(connection, span.start, span.end)
+        return self._fresh[span][1]
 
     def _settle(self, span: Span, sums: Sums) -> None:
         """Remember `span`; of a day its hours and minutes are remembered no more."""
@@ -139,7 +153,7 @@ def merged(rows: Iterable[ModelSum]) -> Sums:
     sums: dict[tuple[str, str], ModelSum] = {}
     for row in rows:
         before = sums.get((row.provider, row.model))
-        sums[row.provider, row.model] = row if before is None else _plus(before, row)
+        sums[row.provider, row.model] = row if before is None else before + row
     return tuple(sorted(sums.values(), key=lambda row: (-row.cost_usd, -row.attempts, row.model)))
 
 
@@ -151,15 +165,3 @@ def span_sums(request: Request) -> SpanSums:
         state.span_sums.warm()
     known: SpanSums = state.span_sums
     return known
-
-
-def _plus(one: ModelSum, other: ModelSum) -> ModelSum:
-    return replace(
-        one,
-        attempts=one.attempts + other.attempts,
-        failed=one.failed + other.failed,
-        unfinished=one.unfinished + other.unfinished,
-        input_tokens=one.input_tokens + other.input_tokens,
-        output_tokens=one.output_tokens + other.output_tokens,
-        cost_usd=one.cost_usd + other.cost_usd,
-    )

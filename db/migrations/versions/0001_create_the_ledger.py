@@ -167,6 +167,13 @@ def _create_jobs() -> None:
             postgresql_where=sa.text("filed_at IS NULL AND finished_at IS NOT NULL"),
         )
         batch_op.create_index(
+            "ix_jobs_succeeded",
+            ["created_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'succeeded'"),
+            postgresql_where=sa.text("state = 'succeeded'"),
+        )
+        batch_op.create_index(
             "ix_jobs_failed",
             ["created_at"],
             unique=False,
@@ -344,6 +351,7 @@ def _create_steps() -> None:
         sa.Column("wake_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("holder", sa.String(length=26), nullable=True),
+        sa.Column("task_id", sa.String(length=128), nullable=True),
         sa.Column("model", sa.String(length=64), nullable=True),
         sa.Column("provider", sa.String(length=64), nullable=True),
         sa.Column("output_hash", sa.String(length=64), nullable=True),

@@ -1,0 +1,68 @@
+"""A job run again against its recorded answers: does every decision come out the same? Nobody is asked."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mirepoix.errors import InputError, NotFound, PipelineError
+from mirepoix.ledger.read import read_trace
+from mirepoix.views import TraceView
+from pipelines.replay import Outcome, ReplayedDecision, replay_as_now, replay_recorded
+from web.house import House, house_of
+from web.pages.forgery import read_form, remember, require_token, token_of
+from web.pages.render import render
+
+WAYS = {"recorded": replay_recorded, "now": replay_as_now}
+WORDS = {
+    Outcome.SAME: "same",
+    Outcome.FACT: "as recorded",
+    Outcome.OTHERWISE: "same, explained otherwise",
+    Outcome.CHANGED: "changed",
+    Outcome.NEW: "new",
+    Outcome.GONE: "gone",
+}
+MOST_SHOWN = 300
+"""Decisions on one page; those that differ come before those that do not."""
+
+
+async def show(request: Request) -> Response:
+    """The decisions, each beside the recorded one; what differs first."""
+    form = await read_form(request)
+    require_token(request, form)
+    job, way = request.path_params["job"], form.get("pipeline", "recorded")
+    if way not in WAYS:
+        raise HTTPException(400, f"pipeline takes one of {', '.join(WAYS)}.")
+    house, found, problem = house_of(request), None, None
+    trace = await run_in_threadpool(_read, house, job)
+    try:
+        found = await run_in_threadpool(WAYS[way], trace, house.config)
+    except (InputError, NotFound, PipelineError) as error:
+        problem = str(error)
+    token = token_of(request)
+    page = render(
+        request,
+        "replay.html",
+        400 if problem else 200,
+        job=job,
+        way=way,
+        found=found,
+        shown=sorted(found.decisions, key=_is_same)[:MOST_SHOWN] if found else (),
+        same=sum(map(_is_same, found.decisions)) if found else 0,
+        problem=problem,
+        words=WORDS,
+        token=token,
+    )
+    remember(page, token)
+    return page
+
+
+def _read(house: House, job: str) -> TraceView:
+    with house.client.database.read() as connection:
+        return read_trace(connection, job)
+
+
+def _is_same(one: ReplayedDecision) -> bool:
+    return one.outcome in (Outcome.SAME, Outcome.FACT)
