@@ -36,8 +36,8 @@ def newest_succeeded(connection: Connection, since: datetime) -> list[str]:
     """The ids of the newest 500 jobs, no shadows, that were submitted since and succeeded: a look along their index."""
     # As a literal, since that index is partial.
     succeeded = Job.state == bindparam(None, JobState.SUCCEEDED.value, literal_execute=True)
-    query = select(Job.id).where(succeeded, Job.shadow_of.is_(None), Job.created_at >= since).order_by(Job.created_at.desc())
-    return list(connection.scalars(query.limit(NEWEST_JOBS)))
+    query = select(Job.id).where(succeeded, Job.shadow_of.is_(None), Job.created_at >= since)
+    return list(connection.scalars(query.order_by(Job.created_at.desc()).limit(NEWEST_JOBS)))
 
 
 def read_finished(connection: Connection, ids: Sequence[str]) -> Iterator[FinishedJob]:

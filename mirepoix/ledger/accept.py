@@ -124,7 +124,8 @@ def accept_jobs(
     hashes = store(connection, [job.input for job in jobs])
     lanes = _lanes(connection, jobs)
     rows = [
-        _row(job, pipeline, spec, name, hash_, lane, moment) for job, hash_, lane in zip(jobs, hashes, lanes, strict=True)
+        _row(job, pipeline, spec, name, hash_, lane, moment)
+        for job, hash_, lane in zip(jobs, hashes, lanes, strict=True)
     ]
     drawn = [] if new is None else draw_versions(connection, new, rows)
     for row, way in zip(rows, drawn, strict=False):
