@@ -53,12 +53,16 @@ class JobView(_View):
 
 
 class Decision(_View):
-    """What a router, gate or reducer chose; `confidence` is 0..1, `features` is what it looked at."""
+    """What a router, gate or reducer chose; `confidence` is 0..1, `features` is what it looked at.
+
+    `trained` is the hash (SHA-256) of the trained file that it asked, where it asked one.
+    """
 
     choice: str
     reason: str
     confidence: float
     features: dict[str, Any]
+    trained: str | None = None
 
 
 class AttemptView(_View):

@@ -221,7 +221,13 @@ def _decisions(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, st
     found: dict[tuple[str, str], list[Decision]] = defaultdict(list)
     query = select(*tables.Decision.__table__.c).where(tables.Decision.job_id.in_(ids)).order_by(tables.Decision.epoch)
     for row in connection.execute(query):
-        view = Decision(choice=row.choice, reason=row.reason, confidence=row.confidence, features=row.features)
+        view = Decision(
+            choice=row.choice,
+            reason=row.reason,
+            confidence=row.confidence,
+            features=row.features,
+            trained=row.trained,
+        )
         found[row.job_id, row.path].append(view)
     return found
 
