@@ -450,17 +450,12 @@ class Quarantined(Base):
 
 
 class Feedback(Base):
-    """What somebody, or something, thought of a job's answer: a `score` from 0 to 1.
-
-    Of each `source` the newest one counts; those before it stay, so that a change of mind is seen.
-    """
+    """What a `source` thinks of a job's answer, a `score` from 0 to 1, in place of what it thought before."""
 
     __tablename__ = "feedback"
-    __table_args__ = (Index("ix_feedback_job", "job_id"),)
 
-    id: Mapped[int] = mapped_column(AutoId, primary_key=True)
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
-    source: Mapped[str] = mapped_column(String(10))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(10), primary_key=True)
     score: Mapped[float] = mapped_column(Float)
     note: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]

@@ -354,16 +354,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "feedback",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("job_id", sa.String(length=26), nullable=False),
         sa.Column("source", sa.String(length=10), nullable=False),
         sa.Column("score", sa.Float(), nullable=False),
         sa.Column("note", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("job_id", "source"),
     )
-    op.create_index("ix_feedback_job", "feedback", ["job_id"], unique=False)
     op.create_table(
         "trained_files",
         sa.Column("hash", sa.String(length=64), nullable=False),
