@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from db.routers import load_file
 from mirepoix.client import Client
 from mirepoix.config import Config
 from mirepoix.config_file import load_config
@@ -26,6 +29,16 @@ def client() -> Client:
     opened = Client(given)
     opened.database.require_migrated()
     return opened
+
+
+def trained_files(client: Client) -> Callable[[str], bytes]:
+    """Reads trained files by their hashes from the ledger of `client`; raises NotFound."""
+
+    def read(hash_: str) -> bytes:
+        with client.database.read() as connection:
+            return load_file(connection, hash_)
+
+    return read
 
 
 def _record_spans() -> None:

@@ -27,6 +27,7 @@ from cli import (
     replay,
     services,
     setup,
+    tune,
     whatif,
 )
 from mirepoix.errors import ConfigError, InputError, MirepoixError, NotFound, PipelineError
@@ -52,6 +53,7 @@ for group in (
     deliveries,
     keys,
     calibrate,
+    tune,
     demo,
 ):
     group.add_to(app)

@@ -71,12 +71,17 @@ def replay(
         trace = client.get(job).trace()
         if asks:
             raise typer.Exit(run_again(client, trace, from_step, timeout, json=json))
-        found = compare(trace, walk_now(client, trace) if config_now else walk_recorded(trace, client.config))
+        found = compare(trace, walk_now(client, trace) if config_now else walk_then(client, trace))
     if json:
         screen.print_json(found.model_dump(mode="json") | {"changes": len(found.changes)})
     else:
         _print(found)
     raise typer.Exit(0 if found.same else 1)
+
+
+def walk_then(client: Client, trace: TraceView) -> Walk:
+    """The job in the pipeline as it was, with the trained files that decided then."""
+    return walk_recorded(trace, client.config, trained_file=context.trained_files(client))
 
 
 def walk_now(client: Client, trace: TraceView) -> Walk:
@@ -87,8 +92,9 @@ def walk_now(client: Client, trace: TraceView) -> Walk:
     spec = config.pipelines[trace.pipeline]
     check_pipeline(trace.pipeline, spec, config)
     library = Library()
-    walk_recorded(trace, config, library)
-    return walk_with(trace, spec, config, library)
+    files = context.trained_files(client)
+    walk_recorded(trace, config, library, files)
+    return walk_with(trace, spec, config, library, files)
 
 
 def run_again(client: Client, trace: TraceView, from_step: str | None, timeout: float | None, *, json: bool) -> int:

@@ -44,7 +44,7 @@ def whatif(
     other = _policy(policy, pipeline)
     known = {} if labels is None else read_labels(labels)
     with context.client() as client, client.database.read() as connection:
-        evaluation = Evaluation(client.config, other, known)
+        evaluation = Evaluation(client.config, other, known, context.trained_files(client))
         for job in ended_job_ids(connection, begin, pipeline=pipeline, limit=limit):
             evaluation.learn(read_trace(connection, job))
     outcomes = evaluation.outcomes()

@@ -15,7 +15,8 @@ from typing import Protocol
 from learning.outcomes import Outcome
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
-from pipelines.learned.answer_policy import AnswerPolicy, Heard
+from pipelines.learned.advice import Heard
+from pipelines.learned.answer_policy import AnswerPolicy
 from pipelines.reducers import Member, same_groups
 
 TEXT = SameAs()

@@ -8,6 +8,7 @@ out, what quality each price of quality yields.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -115,12 +116,20 @@ def _promise(blank: AnswerPolicy, recorded: Recorded, folds: Sequence[Ints]) -> 
         played = play(_fit(blank, recorded.of(learn)), recorded.of(test), prices)
         quality[:, test], cost[:, test] = played
     best = recorded.score[:, recorded.score.mean(axis=0).argmax()]
-    reference = max(float(best.mean()), 1e-9)
-    relative = quality.mean(axis=1) / reference
-    # Of the difference to the best single model, question by question: what both get right or wrong says nothing.
-    error = (quality - best).std(axis=1) / np.sqrt(len(best)) / reference
-    safe = relative - np.maximum(0.0, SAFETY * error - TOLERANCE)
+    relative = quality.mean(axis=1) / max(float(best.mean()), 1e-9)
+    safe = np.array([safe_quality(one, best) for one in quality])
     return Promise(prices, relative, safe, cost.mean(axis=1))
+
+
+def safe_quality(quality: Floats, best: Floats) -> float:
+    """What can be promised of `quality`, relative to the best single model's, both question by question, [questions].
+
+    Nine of ten such promises are kept within `TOLERANCE`: as far as the standard error of the difference lets the mean
+    vary beyond it, the promise is lower than what was measured. What both get right or wrong tells nothing of it.
+    """
+    reference = max(float(best.mean()), 1e-9)
+    error = float((quality - best).std()) / math.sqrt(len(best)) / reference
+    return float(quality.mean()) / reference - max(0.0, SAFETY * error - TOLERANCE)
 
 
 def play(policy: AnswerPolicy, recorded: Recorded, prices: Floats) -> tuple[Floats, Floats]:

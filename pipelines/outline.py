@@ -28,6 +28,11 @@ def _of(place: Place) -> str:
             return _of_ensemble(place, node)
         case Cascade():
             tiers, gate = [_of(tier) for tier in children(place)], f"gate{_asked_by_gate(node)}"
+            if node.policy is not None:
+                return f"gate by policy {node.policy.learned} -> ({' | '.join(tiers)}), gate"
+            if node.at_once > 1:
+                first, tiers = f"chord([{', '.join(tiers[: node.at_once])}], {gate})", tiers[node.at_once :]
+                return "".join([first, *(f" -> {tier}, {gate}" for tier in tiers)])
             return f"chain({tiers[0]}, {gate}{''.join(f' -> {tier}, {gate}' for tier in tiers[1:])})"
         case Route():
             return f"route by {node.by}({' | '.join(_of(branch) for branch in children(place))})"

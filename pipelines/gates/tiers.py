@@ -13,8 +13,13 @@ from pipelines.gates.seen import Heard, Tier
 
 def see_tiers(place: Place, below: Sequence[Below]) -> tuple[Tier, ...]:
     """The tiers of the cascade at `place` asked so far, with what was asked beside them."""
+    return tuple(tiers_by_number(place, below).values())
+
+
+def tiers_by_number(place: Place, below: Sequence[Below]) -> dict[int, Tier]:
+    """The tiers asked so far by their numbers: a policy asks them in an order of its own."""
     by_path = {one.path: one for one in below}
-    return tuple(_see_tier(place, tier, by_path) for tier in children(place) if tier.path in by_path)
+    return {tier.index: _see_tier(place, tier, by_path) for tier in children(place) if tier.path in by_path}
 
 
 def places_asked(place: Place, move: Move) -> list[Place]:

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirepoix.errors import InputError, PipelineError
+from pipelines.learned.advice import Advice, Heard
 from pipelines.learned.model import LearnedRouter
 from pipelines.learned.states import Floats, Ints, States, log_odds
 
@@ -63,29 +65,6 @@ class Promise:
         return float(self.price[index]), float(self.safe[index])
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What a model said: the number of the group of answers that are the same (negative: nothing), and how long."""
-
-    group: int
-    characters: int
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """Ask `ask`, or, where it is None, stop: the answer of `stands` is right with this `chance`.
-
-    `gains` are how much asking each set of models would add to the chance (`chance` itself before any was asked), and
-    `worth` that less its cost at the price of quality.
-    """
-
-    ask: str | None
-    stands: str | None
-    chance: float
-    gains: Mapping[tuple[str, ...], float]
-    worth: Mapping[tuple[str, ...], float]
-
-
 @dataclass(frozen=True, eq=False)
 class AnswerPolicy:
     """What was learned. Sets of models are numbered as `sets_of` lists them.
@@ -110,7 +89,7 @@ class AnswerPolicy:
         """The models that it knows."""
         return self.router.models
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of its bytes."""
         return hashlib.sha256(self.to_bytes()).hexdigest()

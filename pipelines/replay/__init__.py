@@ -9,15 +9,17 @@ from __future__ import annotations
 from pipelines.replay.compare import Outcome, Replay, ReplayedDecision, compare
 from pipelines.replay.fork import pins_of, steps_before
 from pipelines.replay.questions import Library
-from pipelines.replay.walk import Walk, walk_recorded, walk_with
+from pipelines.replay.walk import TrainedFile, Walk, no_trained_files, walk_recorded, walk_with
 
 __all__ = [
     "Library",
     "Outcome",
     "Replay",
     "ReplayedDecision",
+    "TrainedFile",
     "Walk",
     "compare",
+    "no_trained_files",
     "pins_of",
     "steps_before",
     "walk_recorded",

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from mirepoix.config import Config
 from mirepoix.ended import Below, blame
-from mirepoix.errors import PipelineError
+from mirepoix.errors import NotFound, PipelineError
 from mirepoix.paths import Place, advisers, child, children, root
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Pipeline, Route, parse
 from mirepoix.states import ErrorKind, StepState
@@ -25,8 +25,9 @@ from mirepoix.views import Decision, StepView, TraceView
 from pipelines import ensembles
 from pipelines.conditions import check_condition
 from pipelines.ensembles import Answer, Consult, End, Fail, Standing, Wait
-from pipelines.gates import needs_function, places_asked, see_tiers
+from pipelines.gates import Move, Tier, needs_function, places_asked, policy_move, tiers_by_number
 from pipelines.gates import next_move as next_tier
+from pipelines.plan import first_tiers
 from pipelines.references import needs
 from pipelines.replay.questions import Heard, Library, Question, question_of
 from pipelines.routers import choose_branch
@@ -40,6 +41,13 @@ BROKE = (ErrorKind.INTERNAL, ErrorKind.GAVE_UP)
 """Ends that no thinking leads to: the task itself broke."""
 LAST = datetime.max.replace(tzinfo=UTC)
 Find = Callable[["Walk", Place, Call], StepView | None]
+TrainedFile = Callable[[str], bytes]
+"""The bytes of a trained file by its hash; raises NotFound."""
+
+
+def no_trained_files(hash_: str) -> bytes:
+    """For walks where none is at hand."""
+    raise NotFound(f"the trained file {hash_[:12]} is not at hand; replay where the ledger is.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,7 @@ class Walk:
     config: Config
     find: Find
     own: bool
+    trained_file: TrainedFile
     decisions: dict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
     heard: dict[str, StepView] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
@@ -189,17 +198,32 @@ class Walk:
         return self._answer(place, None) if decision.choice == "skip" else self._adopt(place, child(place, 0))
 
     def _cascade(self, place: Place, node: Cascade) -> Below:
-        self._require_end(child(place, 0))
+        self._require_ends(first_tiers(place))
         while True:
-            tiers = see_tiers(place, self.below(place.path))
-            given = self.given if needs_function(node.accept) else None
-            move = next_tier(node.accept, tiers, more=len(tiers) < len(node.tiers), given=given)
+            tiers = tiers_by_number(place, self.below(place.path))
+            move = self._advised(place, node, tiers) if node.policy else self._next_tier(node, tuple(tiers.values()))
             self._decide(place, move.decision)
             if move.stands is not None:
                 return self._answer(place, tiers[move.stands].answer)
             if move.ask is None:
                 return self._fail(place, ErrorKind.EXHAUSTED, move.decision.reason)
             self._require_ends(places_asked(place, move))
+
+    def _next_tier(self, node: Cascade, tiers: tuple[Tier, ...]) -> Move:
+        given = self.given if needs_function(node.accept) else None
+        return next_tier(node.accept, tiers, more=len(tiers) < len(node.tiers), given=given)
+
+    def _advised(self, place: Place, node: Cascade, tiers: Mapping[int, Tier]) -> Move:
+        """What the version of the policy says that was asked at this point, or last."""
+        recorded = [decision.trained for decision in self._timed(place) if decision.trained]
+        if not recorded:
+            self.facts[place.path] = "which version of the policy was promoted"
+            raise _Open
+        from pipelines.learned.answer_policy import AnswerPolicy  # numpy: only who has a policy needs it
+
+        hash_ = recorded[min(len(self.decisions[place.path]), len(recorded) - 1)]
+        question = as_query(visible_values(self, place)["previous"], self.config).text
+        return policy_move(node, tiers, question, AnswerPolicy.from_bytes(self.trained_file(hash_)))
 
     def _map(self, place: Place, node: Map) -> Below:
         items = find_items(self, place)
@@ -320,7 +344,9 @@ class Walk:
         return LAST if recorded is None or recorded.finished_at is None else recorded.finished_at
 
 
-def walk_recorded(trace: TraceView, config: Config, library: Library | None = None) -> Walk:
+def walk_recorded(
+    trace: TraceView, config: Config, library: Library | None = None, trained_file: TrainedFile = no_trained_files
+) -> Walk:
     """Walk the pipeline as it was, with the answer that each step got; `library` learns what was asked."""
 
     def find(walk: Walk, place: Place, node: Call) -> StepView | None:
@@ -331,10 +357,12 @@ def walk_recorded(trace: TraceView, config: Config, library: Library | None = No
             library.add(question, Heard(trace.job, step))
         return step
 
-    return Walk(trace, parse(trace.spec), config, find, own=True).go()
+    return Walk(trace, parse(trace.spec), config, find, own=True, trained_file=trained_file).go()
 
 
-def walk_with(trace: TraceView, spec: Pipeline, config: Config, library: Library) -> Walk:
+def walk_with(
+    trace: TraceView, spec: Pipeline, config: Config, library: Library, trained_file: TrainedFile = no_trained_files
+) -> Walk:
     """Walk another pipeline with the answers that `library` has for its questions."""
 
     def find(walk: Walk, place: Place, node: Call) -> StepView | None:
@@ -344,4 +372,4 @@ def walk_with(trace: TraceView, spec: Pipeline, config: Config, library: Library
         heard = library.find(question, trace.job, place.path, taken)
         return None if heard is None else heard.step
 
-    return Walk(trace, spec, config, find, own=False).go()
+    return Walk(trace, spec, config, find, own=False, trained_file=trained_file).go()

@@ -13,7 +13,7 @@ from mirepoix.states import JobState, StepState
 from mirepoix.views import TraceView
 from pipelines.labelled import Label
 from pipelines.reducers import normalise
-from pipelines.replay import Library, Walk, walk_recorded, walk_with
+from pipelines.replay import Library, TrainedFile, Walk, no_trained_files, walk_recorded, walk_with
 from pipelines.whatif.expect import Expected, Expecting, as_recorded, by_prices_of
 from pipelines.whatif.means import Means
 
@@ -47,6 +47,7 @@ class Evaluation:
     config: Config
     policy: Config
     labels: Mapping[str, Label] = field(default_factory=dict)
+    trained_file: TrainedFile = no_trained_files
     heard: Library = field(default_factory=Library)
     means: Means = field(default_factory=Means)
     walks: list[Walk] = field(default_factory=list)
@@ -57,7 +58,7 @@ class Evaluation:
         if trace.state is JobState.CANCELLED or not trace.steps or trace.pipeline not in self.policy.pipelines:
             self.left_out += 1
             return
-        walk = walk_recorded(trace, self.config, self.heard)
+        walk = walk_recorded(trace, self.config, self.heard, self.trained_file)
         self.means.learn(walk)
         self.walks.append(walk)
 
@@ -67,7 +68,8 @@ class Evaluation:
 
     def _outcome(self, was: Walk) -> JobOutcome:
         trace = was.trace
-        walk = walk_with(trace, self.policy.pipelines[trace.pipeline], self.policy, self.heard)
+        spec = self.policy.pipelines[trace.pipeline]
+        walk = walk_with(trace, spec, self.policy, self.heard, self.trained_file)
         label = self.labels.get(trace.job)
         worth = (
             (_by_judge(was), _by_judge(walk))
