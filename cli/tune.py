@@ -145,7 +145,9 @@ def _print(found: Tuning, keep: str | None) -> None:
         )
         for choice in found.choices
     ]
-    title = f"Chosen from {found.chosen_from} questions, measured on {found.measured_on} others, target {found.target:g}"
+    title = (
+        f"Chosen from {found.chosen_from} questions, measured on {found.measured_on} others, target {found.target:g}"
+    )
     screen.print_table(["way", "promised", "quality", "cost saved", "USD", "asked", "note"], rows, title=title)
     say = screen.out.print
     say(f"1 is {found.reference} alone, the best single model.", markup=False, highlight=False)

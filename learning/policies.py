@@ -1,9 +1,9 @@
 """Learn from recorded answers whom to ask next and when to stop: makes an `AnswerPolicy`.
 
-Three things are fitted, each on what the one before it says of questions that it did not learn from: the chance that an
-answer is right, given who agrees with whom (logistic regression over all sets of models that can have been asked); how
-much that would gain by further models (ridge regression on what came of it); and, by playing the whole on questions held
-out, what quality each price of quality yields.
+Three things are fitted, each on what the one before it says of questions that it did not learn from: the chance that
+an answer is right, given who agrees with whom (logistic regression over all sets of models that can have been asked);
+how much that would gain by further models (ridge regression on what came of it); and, by playing the whole on questions
+held out, what quality each price of quality yields.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def play(policy: AnswerPolicy, recorded: Recorded, prices: Floats) -> tuple[Floa
 
 
 def _look(policy: AnswerPolicy, states: States) -> tuple[Ints, Floats]:
-    """The model whose answer is most likely right, and what each set of further models would gain, for each question."""
+    """The model whose answer is most likely right, and what each set of further models would gain, by question."""
     chance, top, second = policy.best(states)
     return top, np.stack(policy.gains(states, top, chance, second), axis=1)
 
@@ -192,7 +192,9 @@ def _fit(blank: AnswerPolicy, recorded: Recorded) -> AnswerPolicy:
     )
 
 
-def _look_across(blank: AnswerPolicy, recorded: Recorded) -> dict[tuple[bool, ...], tuple[Ints, Floats, Floats, Floats]]:
+def _look_across(
+    blank: AnswerPolicy, recorded: Recorded
+) -> dict[tuple[bool, ...], tuple[Ints, Floats, Floats, Floats]]:
     """For each set of models asked: the top answer, its chance, the next one's, and the score of the top answer.
 
     Each question is judged by weights learned from the others.

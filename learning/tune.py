@@ -171,7 +171,9 @@ def _best_cascade(
         quality, usd = _play(order, agreement, groups, score, cost)
         tried.append((safe_quality(quality, best), float(usd.mean()), order, agreement))
     safe = [one for one in tried if one[0] >= target]
-    _, _, order, agreement = min(safe, key=lambda one: one[1]) if safe else max(tried, key=lambda one: (one[0], -one[1]))
+    _, _, order, agreement = (
+        min(safe, key=lambda one: one[1]) if safe else max(tried, key=lambda one: (one[0], -one[1]))
+    )
     return AgreementCascade(tuple(models[index] for index in order), agreement, by=by)
 
 

@@ -1,9 +1,9 @@
 """From a pipeline to the steps that the ledger keeps: who waits for whom.
 
 A route, a map, an ensemble that may end early and a cascade with a policy begin with nothing below them; what they
-choose is planned when they choose it, and so is every tier of a cascade but the first ones, and what its gates ask. The steps of a chain wait for those
-that they refer to; where that is not simply the one before, they are `driven`: each begins at the moment when what it
-needs is there.
+choose is planned when they choose it, and so is every tier of a cascade but the first ones, and what its gates ask. The
+steps of a chain wait for those that they refer to; where that is not simply the one before, they are `driven`: each
+begins at the moment when what it needs is there.
 """
 
 from __future__ import annotations

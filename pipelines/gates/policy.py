@@ -66,7 +66,9 @@ def _price(asks: Policy, policy: AnswerPolicy) -> tuple[float, float | None]:
 def _move(advice: Advice, models: list[str], features: dict[str, JsonValue], hash_: str) -> Move:
     if advice.ask is not None:
         sure = f"{advice.stands} is right with a chance of {advice.chance:.2f}" if advice.stands else "nobody answered"
-        decision = _decision("escalate" if advice.stands else "ask", f"{sure}: ask {advice.ask}", advice, features, hash_)
+        decision = _decision(
+            "escalate" if advice.stands else "ask", f"{sure}: ask {advice.ask}", advice, features, hash_
+        )
         return Move(decision, ask=Ask.NEXT_TIER, tier=models.index(advice.ask))
     if advice.stands is None:
         return Move(_decision("fail", "no tier gave an answer", advice, features, hash_))

@@ -172,7 +172,9 @@ class AnswerPolicy:
     def from_bytes(cls, data: bytes) -> AnswerPolicy:
         """Read what `to_bytes` wrote; raises InputError on anything else. Nothing in it is run."""
         if not data.startswith(MAGIC) or len(data) > LARGEST:
-            raise InputError(f"no answer policy of this version, or larger than {LARGEST:,} bytes; train one with this.")
+            raise InputError(
+                f"no answer policy of this version, or larger than {LARGEST:,} bytes; train one with this."
+            )
         models, prices, rest = _header(data[len(MAGIC) :])
         arrays: dict[str, NDArray[np.float64]] = {}
         for name, shape in _layout(models, prices).items():

@@ -1,4 +1,4 @@
-"""How a question stands while its models are asked, as numbers: who was asked, who agrees with whom, how long they were.
+"""How a question stands while its models are asked, as numbers: who was asked, who agrees with whom, at what length.
 
 What is known of many questions at the same point, the same models asked, is worked out at once: arrays are
 [questions, models], and what a linear model weighs [questions, features].
