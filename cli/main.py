@@ -20,13 +20,16 @@ from cli import (
     costs,
     deliveries,
     demo,
+    evaluate,
     explain,
     jobs,
     keeping,
     keys,
     replay,
+    routers,
     services,
     setup,
+    train,
     whatif,
 )
 from mirepoix.errors import ConfigError, InputError, MirepoixError, NotFound, PipelineError
@@ -52,6 +55,9 @@ for group in (
     deliveries,
     keys,
     calibrate,
+    train,
+    evaluate,
+    routers,
     demo,
 ):
     group.add_to(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import cached_property
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import redis
 from celery import Celery
@@ -18,7 +19,7 @@ from mirepoix.ledger.engine import Database
 from mirepoix.paths import Place
 from mirepoix.settings import Settings
 from mirepoix.spec import Pipeline, Route
-from mirepoix.states import Lane
+from mirepoix.states import Lane, TrainedKind
 from mirepoix.wake import connect
 from pipelines.canvas import Canvas
 from pipelines.routers import NEEDS_NO_LATENCY
@@ -32,6 +33,10 @@ from tasks.showing import Showing
 from tasks.spans import NO_SPANS, Spans
 from tasks.telling import Teller
 from tasks.timers import Timers
+from tasks.trained import Trained
+
+if TYPE_CHECKING:
+    from pipelines.learned.model import LearnedRouter
 
 SPECS_KEPT = 256
 LATENCIES_FRESH = 10.0
@@ -85,6 +90,17 @@ class House:
     def meters(self) -> Meters:
         """What this process counts."""
         return Meters(frozenset(self.config.pipelines))
+
+    @cached_property
+    def trained(self) -> Trained:
+        """The trained routers and policies, by name and by hash."""
+        return Trained()
+
+    def router(self, connection: Connection, name: str) -> LearnedRouter:
+        """The router that decides under `name` now; raises NotFound."""
+        from pipelines.learned.model import LearnedRouter  # numpy: only who has such a route needs the extra `learned`
+
+        return self.trained.promoted(connection, name, TrainedKind.ROUTER, LearnedRouter.from_bytes)
 
     @property
     def measures(self) -> bool:
