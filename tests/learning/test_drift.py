@@ -19,7 +19,7 @@ MODELS = ("cheap", "dear")
 def known() -> tuple[LearnedRouter, dict[str, Any]]:
     parts = split(outcomes(600), MODELS)
     router = train_on_known(parts.learn, MODELS)
-    return router, profile_of(router, [outcome.question for outcome in parts.measure])
+    return router, profile_of(router, parts.measure)
 
 
 @pytest.mark.parametrize("count", [60, 200, 1000])
