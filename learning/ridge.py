@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-STEPS = 20
+STEPS = 12
 ENOUGH = 1e-6
 """The squared residual, as a share of the first, at which a search ends."""
 TINY = 1e-30

@@ -29,14 +29,14 @@ from pipelines.learned.policy import HeldOut
 FEWEST = 20
 """With fewer questions there is nothing to learn from."""
 FOLDS = 5
-STRENGTHS = (2.0, 6.0, 20.0, 60.0, 200.0)
+STRENGTHS = (4.0, 20.0, 100.0)
 TASK_STRENGTH = 1.0
 FORM_WEIGHT = 0.1
 """A measure of form beside a word, whose weights make a length of 1 together."""
 PRIOR = 5.0
 """A task's questions count as if there were so many more, of average outcome."""
 FEWEST_OF_A_TASK = 10
-HELD_OUT = 20_000
+HELD_OUT = 4_000
 """Questions whose predictions a router carries, at most."""
 
 Array = NDArray[np.floating[Any]]

@@ -19,7 +19,7 @@ from mirepoix.ledger.engine import Database
 from mirepoix.paths import Place
 from mirepoix.settings import Settings
 from mirepoix.spec import Pipeline, Route
-from mirepoix.states import Lane, TrainedKind
+from mirepoix.states import Lane
 from mirepoix.wake import connect
 from pipelines.canvas import Canvas
 from pipelines.routers import NEEDS_NO_LATENCY
@@ -97,10 +97,8 @@ class House:
         return Trained()
 
     def router(self, connection: Connection, name: str) -> LearnedRouter:
-        """The router that decides under `name` now; raises NotFound."""
-        from pipelines.learned.model import LearnedRouter  # numpy: only who has such a route needs the extra `learned`
-
-        return self.trained.promoted(connection, name, TrainedKind.ROUTER, LearnedRouter.from_bytes)
+        """The router that decides under `name` now; raises PipelineError."""
+        return self.trained.router(connection, name)
 
     @property
     def measures(self) -> bool:
