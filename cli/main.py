@@ -20,13 +20,16 @@ from cli import (
     costs,
     deliveries,
     demo,
+    evaluate,
     explain,
     jobs,
     keeping,
     keys,
     replay,
+    routers,
     services,
     setup,
+    train,
     tune,
     whatif,
 )
@@ -54,6 +57,9 @@ for group in (
     keys,
     calibrate,
     tune,
+    train,
+    evaluate,
+    routers,
     demo,
 ):
     group.add_to(app)

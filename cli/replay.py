@@ -13,6 +13,7 @@ from cli.screen import Json
 from mirepoix.again import Again
 from mirepoix.client import Client
 from mirepoix.errors import InputError, NotFound
+from mirepoix.paths import walk
 from mirepoix.spec import parse
 from mirepoix.states import JobState
 from mirepoix.strict import unknown
@@ -30,6 +31,7 @@ from pipelines.replay import (
     walk_recorded,
     walk_with,
 )
+from tasks.trained import Trained
 
 MARKS = {
     Outcome.SAME: ("=", "green"),
@@ -80,8 +82,10 @@ def replay(
 
 
 def walk_then(client: Client, trace: TraceView) -> Walk:
-    """The job in the pipeline as it was, with the trained files that decided then."""
-    return walk_recorded(trace, client.config, trained_file=context.trained_files(client))
+    """The job in its pipeline as it was. Raises PipelineError."""
+    with client.database.read() as connection:
+        routers = Trained().routers_then(connection, trace)
+    return walk_recorded(trace, client.config, routers=routers, trained_file=context.trained_files(client))
 
 
 def walk_now(client: Client, trace: TraceView) -> Walk:
@@ -91,10 +95,13 @@ def walk_now(client: Client, trace: TraceView) -> Walk:
         raise NotFound(unknown(f"pipeline {trace.pipeline!r}", trace.pipeline, config.pipelines))
     spec = config.pipelines[trace.pipeline]
     check_pipeline(trace.pipeline, spec, config)
-    library = Library()
+    library, trained = Library(), Trained()
+    with client.database.read() as connection:
+        then = trained.routers_then(connection, trace)
+        now = trained.routers_of(connection, walk(spec))
     files = context.trained_files(client)
-    walk_recorded(trace, config, library, files)
-    return walk_with(trace, spec, config, library, files)
+    walk_recorded(trace, config, library, then, files)
+    return walk_with(trace, spec, config, library, {**now, **then}, files)
 
 
 def run_again(client: Client, trace: TraceView, from_step: str | None, timeout: float | None, *, json: bool) -> int:

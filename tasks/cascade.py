@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from db.decisions import read_below, read_input, record_decision
 from db.steps import read_version
-from mirepoix.errors import NotFound, PipelineError
+from mirepoix.errors import PipelineError
 from mirepoix.paths import Place, find
 from mirepoix.spec import Cascade
 from mirepoix.states import ErrorKind
@@ -79,10 +79,7 @@ def _think(node: Cascade, tiers: tuple[Tier, ...], given: JsonValue) -> Move:
 
 def _follow_policy(step: Deciding, node: Cascade, name: str) -> Outcome:
     """Do what the policy promoted under that name says."""
-    try:
-        policy = step.house.policy(step.connection, name)
-    except NotFound as error:
-        return step.fail(ErrorKind.PIPELINE, str(error))
+    policy = step.house.policy(step.connection, name)
     tiers = tiers_by_number(step.place, step.below())
     asked = visible_values(step.connection, step.claim, step.place)["previous"]
     question = as_query(asked, step.house.config).text

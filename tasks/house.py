@@ -19,7 +19,7 @@ from mirepoix.ledger.engine import Database
 from mirepoix.paths import Place
 from mirepoix.settings import Settings
 from mirepoix.spec import Pipeline, Route
-from mirepoix.states import Lane, TrainedKind
+from mirepoix.states import Lane
 from mirepoix.wake import connect
 from pipelines.canvas import Canvas
 from pipelines.routers import NEEDS_NO_LATENCY
@@ -37,6 +37,7 @@ from tasks.trained import Trained
 
 if TYPE_CHECKING:
     from pipelines.learned.answer_policy import AnswerPolicy
+    from pipelines.learned.model import LearnedRouter
 
 SPECS_KEPT = 256
 LATENCIES_FRESH = 10.0
@@ -97,10 +98,12 @@ class House:
         return Trained()
 
     def policy(self, connection: Connection, name: str) -> AnswerPolicy:
-        """The answer policy that decides under `name` now; raises NotFound."""
-        from pipelines.learned.answer_policy import AnswerPolicy  # numpy: only who has a policy needs it
+        """The answer policy that decides under `name` now; raises PipelineError."""
+        return self.trained.policy(connection, name)
 
-        return self.trained.promoted(connection, name, TrainedKind.POLICY, AnswerPolicy.from_bytes)
+    def router(self, connection: Connection, name: str) -> LearnedRouter:
+        """The router that decides under `name` now; raises PipelineError."""
+        return self.trained.router(connection, name)
 
     @property
     def measures(self) -> bool:

@@ -55,7 +55,6 @@ class States:
         support = self.supporters(model)
         dissent = self.mask - support
         backing, against = support.sum(axis=1, keepdims=True), dissent.sum(axis=1, keepdims=True)
-        ease = self.prior.mean(axis=1, keepdims=True)
         alone = (backing == 1).astype(float)
         return np.hstack(
             [
@@ -64,8 +63,8 @@ class States:
                 alone,
                 backing >= 3,
                 self.rivals(dissent) >= 2,
-                ease,
-                ease * alone,
+                self.prior,
+                self.prior * alone,
                 _mean(self.prior, support, backing),
                 _mean(self.prior, dissent, against),
                 _mean(self.length, support, backing),
@@ -80,7 +79,7 @@ class States:
         """
         rows = np.arange(len(top))
         support = (self.groups == self.groups[rows, top][:, None]) * self.mask
-        ease, best = self.prior.mean(axis=1, keepdims=True), chance[:, None]
+        best = chance[:, None]
         backing = support.sum(axis=1, keepdims=True)
         unasked = self.prior * (1 - np.array(self.asked, float))
         return np.hstack(
@@ -91,8 +90,8 @@ class States:
                 support,
                 self.mask - support,
                 backing == 1,
-                ease,
-                ease * best,
+                self.prior,
+                self.prior * best,
                 unasked,
                 unasked * (1 - best),
                 _mean(self.length, self.mask, self.mask.sum(axis=1, keepdims=True)),

@@ -2,7 +2,8 @@
 
 What only a clock knows is taken as recorded: which members had answered when a quorum was reached, when a hedge asked
 its next member, and what models took of late. So is what a worker decided about a request itself (that it must stay in
-the house). What was never asked, or given up before its end, stays open, and so does what waits for it.
+the house). A trained router is asked in the version that decided then. What was never asked, or given up before its
+end, stays open, and so does what waits for it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pipelines.plan import first_tiers
 from pipelines.references import needs
 from pipelines.replay.questions import Heard, Library, Question, question_of
 from pipelines.routers import choose_branch
+from pipelines.routers.learned import NO_ROUTERS, Routers
 from pipelines.routers.pinned import pinned_branch
 from pipelines.routers.query import as_query
 from pipelines.spreading import gather, spread
@@ -75,7 +77,8 @@ class Walk:
     config: Config
     find: Find
     own: bool
-    trained_file: TrainedFile
+    routers: Routers = NO_ROUTERS
+    trained_file: TrainedFile = no_trained_files
     decisions: dict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
     heard: dict[str, StepView] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
@@ -186,7 +189,7 @@ class Walk:
         value = visible_values(self, place)["previous"]
         query = as_query(value, self.config, self.trace.task)
         pinned = pinned_branch(place, self.trace.again) if self.own else None
-        choice = pinned or choose_branch(place, query, self._measured(place))
+        choice = pinned or choose_branch(place, query, self._measured(place), self._trained(place, node))
         self._decide(place, choice.decision)
         if choice.index is None:
             return self._fail(place, choice.failure or ErrorKind.NO_BRANCH, choice.decision.reason)
@@ -295,6 +298,13 @@ class Walk:
             self.facts[place.path] = "what models took of late"
         return measured
 
+    def _trained(self, place: Place, node: Route) -> Routers:
+        """The router that the recorded route asked, under the name that the route has for it now."""
+        if node.router is None:
+            return NO_ROUTERS
+        asked = [decision.trained for decision in self._timed(place) if decision.trained in self.routers]
+        return {node.router: self.routers[str(asked[0])]} if asked else self.routers
+
     def _decide(self, place: Place, decision: Decision) -> None:
         """Note the decision; where the job was ended before it was made, the walk ends, too."""
         recorded = self._recorded.get(place.path)
@@ -345,9 +355,16 @@ class Walk:
 
 
 def walk_recorded(
-    trace: TraceView, config: Config, library: Library | None = None, trained_file: TrainedFile = no_trained_files
+    trace: TraceView,
+    config: Config,
+    library: Library | None = None,
+    routers: Routers = NO_ROUTERS,
+    trained_file: TrainedFile = no_trained_files,
 ) -> Walk:
-    """Walk the pipeline as it was, with the answer that each step got; `library` learns what was asked."""
+    """Walk the pipeline as it was, with the answer that each step got; `library` learns what was asked.
+
+    `routers` are the trained ones that decided then, by hash; `trained_file` has the policies that did.
+    """
 
     def find(walk: Walk, place: Place, node: Call) -> StepView | None:
         step = walk.recorded(place.path)
@@ -357,13 +374,23 @@ def walk_recorded(
             library.add(question, Heard(trace.job, step))
         return step
 
-    return Walk(trace, parse(trace.spec), config, find, own=True, trained_file=trained_file).go()
+    walk = Walk(trace, parse(trace.spec), config, find, own=True, routers=routers, trained_file=trained_file)
+    return walk.go()
 
 
 def walk_with(
-    trace: TraceView, spec: Pipeline, config: Config, library: Library, trained_file: TrainedFile = no_trained_files
+    trace: TraceView,
+    spec: Pipeline,
+    config: Config,
+    library: Library,
+    routers: Routers = NO_ROUTERS,
+    trained_file: TrainedFile = no_trained_files,
 ) -> Walk:
-    """Walk another pipeline with the answers that `library` has for its questions."""
+    """Walk another pipeline with the answers that `library` has for its questions.
+
+    `routers` are trained ones by hash, for routes that asked them, and by name, for routes that did not; `trained_file`
+    has the policies that decided then.
+    """
 
     def find(walk: Walk, place: Place, node: Call) -> StepView | None:
         question = question_of(walk, place)
@@ -372,4 +399,4 @@ def walk_with(
         heard = library.find(question, trace.job, place.path, taken)
         return None if heard is None else heard.step
 
-    return Walk(trace, spec, config, find, own=False, trained_file=trained_file).go()
+    return Walk(trace, spec, config, find, own=False, routers=routers, trained_file=trained_file).go()

@@ -88,7 +88,11 @@ def test_models_asked_together_cost_all_of_them_and_any_of_them_may_agree() -> N
 def test_agreement_is_in_the_sense_that_is_asked_for() -> None:
     outcome = made({"one": "42.0", "two": "It is 42", "strong": "41"})
     assert groups_in(outcome, ("one", "two", "strong")) == [0, 1, 2]
-    assert groups_in(outcome, ("one", "two", "strong"), SameAs.model_validate({"numbers": {"relative": 0}})) == [0, 0, 1]
+    assert groups_in(outcome, ("one", "two", "strong"), SameAs.model_validate({"numbers": {"relative": 0}})) == [
+        0,
+        0,
+        1,
+    ]
 
 
 def test_a_model_whose_score_or_cost_was_not_recorded_is_named() -> None:
