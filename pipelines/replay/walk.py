@@ -77,7 +77,7 @@ class Walk:
     config: Config
     find: Find
     own: bool
-    routers: Routers = NO_ROUTERS
+    routers: Routers = field(default_factory=dict)
     trained_file: TrainedFile = no_trained_files
     decisions: dict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
     heard: dict[str, StepView] = field(default_factory=dict)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
-from decimal import Decimal
 
 import pytest
 
@@ -26,41 +24,12 @@ from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
 from pipelines.learned.advice import Heard
 from pipelines.learned.answer_policy import MAGIC, AnswerPolicy
-
-COST = {"one": Decimal(1), "two": Decimal(1), "strong": Decimal(20)}
-
-
-def made(pred: dict[str, str], right: str = "yes", question: str = "Which?") -> Outcome:
-    """An outcome in which models said this."""
-    return Outcome(
-        id="q",
-        question=question,
-        score={model: float(said == right) for model, said in pred.items()},
-        pred=pred,
-        answer=right,
-        cost={model: COST[model] for model in pred},
-    )
-
-
-def world(count: int, seed: int = 0) -> list[Outcome]:
-    """Two cheap models that are right when they agree, and a dear one that is right nearly always.
-
-    On easy questions, which say so, both are right; on hard ones both err, each in a way of its own.
-    """
-    dice = random.Random(seed)
-    outcomes = []
-    for _ in range(count):
-        hard = dice.random() < 0.3
-        cheap = [f"wrong {dice.random()}" if hard else "yes" for _ in range(2)]
-        strong = "yes" if dice.random() < 0.97 else f"wrong {dice.random()}"
-        words = " ".join(dice.choices(["prove", "integral"] if hard else ["add", "count"], k=6))
-        outcomes.append(made({"one": cheap[0], "two": cheap[1], "strong": strong}, question=f"Please {words}."))
-    return outcomes
+from tests.learning.known_cascades import COST, made, outcomes_where_cheap_models_err_apart
 
 
 @pytest.fixture(scope="module")
 def learned() -> AnswerPolicy:
-    return train_policy(world(300), ("one", "two", "strong"))
+    return train_policy(outcomes_where_cheap_models_err_apart(200), ("one", "two", "strong"))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +71,7 @@ def test_a_model_whose_score_or_cost_was_not_recorded_is_named() -> None:
 
 
 def test_a_policy_learns_to_ask_the_dear_model_only_where_the_cheap_ones_disagree(learned: AnswerPolicy) -> None:
-    unseen = world(300, seed=1)
+    unseen = outcomes_where_cheap_models_err_apart(200, seed=1)
     price, _ = learned.promise.price_for(0.99)
     results, strong = simulate(LearnedCascade(learned, price), unseen), single("strong", unseen)
     assert best_single(learned.models, unseen) == "strong"
@@ -129,7 +98,11 @@ def test_a_policy_asks_only_whom_it_may_and_stops_when_nobody_is_left(learned: A
 
 def test_a_policy_is_the_same_after_its_bytes_and_trained_again_the_same(learned: AnswerPolicy) -> None:
     again = AnswerPolicy.from_bytes(learned.to_bytes())
-    assert again.hash == learned.hash == train_policy(world(300), ("one", "two", "strong")).hash
+    assert (
+        again.hash
+        == learned.hash
+        == train_policy(outcomes_where_cheap_models_err_apart(200), ("one", "two", "strong")).hash
+    )
     heard = {"one": Heard(0, 3), "two": Heard(1, 3)}
     assert again.advise("Please prove.", heard, 0.01) == learned.advise("Please prove.", heard, 0.01)
 
@@ -150,7 +123,7 @@ def test_a_file_with_numbers_that_are_none_is_no_policy(learned: AnswerPolicy) -
 
 @pytest.fixture(scope="module")
 def tuned() -> Tuning:
-    return tune(world(400, seed=2), 0.98)
+    return tune(outcomes_where_cheap_models_err_apart(400, seed=2), 0.98)
 
 
 def test_tuning_finds_the_cheap_models_before_the_dear_one(tuned: Tuning) -> None:
@@ -170,4 +143,4 @@ def test_tuning_measures_on_the_other_half_within_its_intervals(tuned: Tuning) -
 
 def test_too_few_outcomes_are_not_tuned() -> None:
     with pytest.raises(InputError, match="too few"):
-        tune(world(30), 0.98)
+        tune(outcomes_where_cheap_models_err_apart(30), 0.98)
