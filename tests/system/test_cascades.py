@@ -290,16 +290,17 @@ def test_a_trained_policy_says_whom_to_ask_and_its_decisions_are_replayed_by_the
     assert unpromoted.state is JobState.FAILED
     assert "no policy 'asker' is promoted" in str(top(unpromoted).error)
     hash_ = promote_policy(cascades, outcomes_where_cheap_models_err_apart(160))
-    agreeing = said(cascades, "advised", "yes", "yes", "no")
-    assert agreeing.output == "yes"
-    assert choices(agreeing) == ["ask", "escalate", "accept"]
-    assert {decision.trained for decision in top(agreeing).decisions} == {hash_}
-    apart = said(cascades, "advised", "maybe", "perhaps not", "yes")
-    assert (apart.output, len(paths(apart))) == ("yes", 3)
-    assert top(apart).decisions[-1].features["chance"] < top(agreeing).decisions[-1].features["chance"] + 0.05
+    easy = said(cascades, "advised", "yes", "yes", "no", please="add count add")
+    assert (easy.output, choices(easy)[0], choices(easy)[-1]) == ("yes", "ask", "accept")
+    assert "tiers.2" not in paths(easy)
+    assert {decision.trained for decision in top(easy).decisions} == {hash_}
+    hard = said(cascades, "advised", "maybe", "perhaps not", "yes", please="prove integral prove")
+    last = top(hard).decisions[-1].features
+    assert hard.output == ("maybe", "perhaps not", "yes")[last["accepted"]]
+    assert {"chance", "gains", "worth", "price", "promised"} <= set(last)
     promote_policy(cascades, outcomes_where_cheap_models_err_apart(120))
-    cascades.run("replay", agreeing.job)
-    cascades.run("replay", apart.job)
+    cascades.run("replay", easy.job)
+    cascades.run("replay", hard.job)
 
 
 def promote_policy(world: World, outcomes: Sequence[Outcome]) -> str:
