@@ -21,7 +21,6 @@ from learning.train import train_router
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
 from pipelines.learned.answer_policy import MOST_MODELS, AnswerPolicy, Linear, Promise, sets_of
-from pipelines.learned.model import LearnedRouter
 from pipelines.learned.states import Floats, Ints, States, log_odds
 
 FOLDS = 4
@@ -68,7 +67,7 @@ def train_policy(
     if not 2 <= len(models) <= MOST_MODELS:
         raise InputError(f"an answer policy is trained for 2 to {MOST_MODELS} models, not {len(models)}.")
     router = train_router(outcomes, models, seed=seed)
-    recorded, mean, spread = _record(outcomes, models, router, by or SameAs())
+    recorded, mean, spread = _record(outcomes, models, _priors(outcomes, models, seed), by or SameAs())
     empty = np.zeros(0)
     blank = AnswerPolicy(
         router,
@@ -86,8 +85,21 @@ def train_policy(
     return replace(_fit(blank, recorded.of(rows)), promise=promise)
 
 
+def _priors(outcomes: Sequence[Outcome], models: Sequence[str], seed: int) -> Floats:
+    """The chance of each model from each question alone, by a router that learned from the others."""
+    chances = np.zeros((len(outcomes), len(models)))
+    folds = np.array_split(np.random.default_rng(seed).permutation(len(outcomes)), FOLDS)
+    for number, test in enumerate(folds):
+        learn = np.concatenate([fold for other, fold in enumerate(folds) if other != number])
+        router = train_router([outcomes[row] for row in learn], models, seed=seed)
+        for row in test:
+            known = router.predict(outcomes[row].question)
+            chances[row] = [known[model] for model in models]
+    return chances
+
+
 def _record(
-    outcomes: Sequence[Outcome], models: Sequence[str], router: LearnedRouter, by: SameAs
+    outcomes: Sequence[Outcome], models: Sequence[str], chances: Floats, by: SameAs
 ) -> tuple[Recorded, Floats, Floats]:
     """The outcomes as arrays, and the mean and spread of the logarithms of the answers' lengths, [models]."""
     for outcome in outcomes:
@@ -98,7 +110,7 @@ def _record(
     mean, spread = lengths.mean(axis=0), np.maximum(lengths.std(axis=0), 1e-3)
     recorded = Recorded(
         groups=np.array([groups_in(outcome, models, by) for outcome in outcomes]),
-        prior=log_odds(router.held_out.chances.astype(float)),
+        prior=log_odds(chances),
         length=(lengths - mean) / spread,
         score=np.array([[outcome.score[model] for model in models] for outcome in outcomes]),
         cost=np.array([[float(outcome.cost[model]) for model in models] for outcome in outcomes]),
