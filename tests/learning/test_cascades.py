@@ -81,7 +81,7 @@ def test_a_policy_learns_to_ask_the_dear_model_only_where_the_cheap_ones_disagre
 
 
 def test_the_chance_rises_with_agreement_and_falls_with_dissent(learned: AnswerPolicy) -> None:
-    question = "Please add count."
+    question = "Please prove, add, count the integral."  # tells nothing: half of it is easy, half hard
     alone = learned.advise(question, {"one": Heard(0, 3)}, 0.0)
     both = learned.advise(question, {"one": Heard(0, 3), "two": Heard(0, 3)}, 0.0)
     apart = learned.advise(question, {"one": Heard(0, 3), "two": Heard(1, 3)}, 0.0)
