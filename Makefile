@@ -73,7 +73,7 @@ build: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
 
 lock: $(READY) ## pin the newest versions that pyproject.toml allows
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra documents --extra otel --extra parquet --extra semantic --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra documents --extra learned --extra otel --extra parquet --extra semantic --extra train --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --upgrade -q -o requirements.lock
 
 migration: $(READY) ## write a migration for changed tables: make migration MESSAGE="what changes"

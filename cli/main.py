@@ -21,13 +21,17 @@ from cli import (
     costs,
     deliveries,
     demo,
+    evaluate,
     explain,
     jobs,
     keeping,
     keys,
     replay,
+    routers,
     services,
     setup,
+    train,
+    tune,
     whatif,
 )
 from mirepoix.errors import ConfigError, InputError, MirepoixError, NotFound, PipelineError
@@ -54,6 +58,10 @@ for group in (
     canaries,
     keys,
     calibrate,
+    tune,
+    train,
+    evaluate,
+    routers,
     demo,
 ):
     group.add_to(app)

@@ -17,6 +17,7 @@ from mirepoix.spec import parse
 from mirepoix.states import JobState
 from mirepoix.views import Decision, TraceView, usd_text
 from pipelines.replay import Outcome, Replay, ReplayedDecision, pins_of, replay_as_now, replay_recorded, steps_before
+from tasks.trained import LedgerFiles
 
 MARKS = {
     Outcome.SAME: ("=", "green"),
@@ -61,7 +62,8 @@ def replay(
         if asks:
             raise typer.Exit(run_again(client, trace, from_step, timeout, json=json))
         again = replay_as_now if config_now else replay_recorded
-        found = again(trace, client.config)
+        with client.database.read() as connection:
+            found = again(trace, client.config, LedgerFiles(connection))
     if json:
         screen.print_json(found.model_dump(mode="json") | {"replayable": True, "changes": len(found.changes)})
     else:

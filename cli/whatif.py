@@ -22,6 +22,7 @@ from mirepoix.strict import unknown
 from pipelines.check import check_config
 from pipelines.whatif import Evaluation, WhatIf, estimate
 from pipelines.whatif.estimate import Amount, Quality
+from tasks.trained import LedgerFiles
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,7 +45,7 @@ def whatif(
     other = _policy(policy, pipeline)
     known = {} if labels is None else read_labels(labels)
     with context.client() as client, client.database.read() as connection:
-        evaluation = Evaluation(client.config, other, known)
+        evaluation = Evaluation(client.config, other, known, LedgerFiles(connection))
         jobs = ended_job_ids(connection, begin, pipeline=pipeline, limit=limit)
         for job in [*jobs, *ended_shadow_ids(connection, jobs)]:
             evaluation.learn(read_trace(connection, job))

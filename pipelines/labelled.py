@@ -29,7 +29,14 @@ class Label:
 
 
 def find_cascade(spec: Pipeline, path: str | None) -> Place:
-    """The cascade at `path`, or the only one of `spec`. Raises PipelineError, NotFound."""
+    """The cascade at `path`, or the only one of `spec`, which has thresholds. Raises PipelineError, NotFound."""
+    place = _find_cascade(spec, path)
+    if isinstance(place.node, Cascade) and place.node.policy is not None:
+        raise PipelineError(f"step {place.path!r} follows a learned policy and has no thresholds; `mirepoix tune` it.")
+    return place
+
+
+def _find_cascade(spec: Pipeline, path: str | None) -> Place:
     if path is not None:
         place = find(spec, path)
         if not isinstance(place.node, Cascade):

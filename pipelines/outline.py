@@ -27,12 +27,20 @@ def _of(place: Place) -> str:
         case Ensemble():
             return _of_ensemble(place, node)
         case Cascade():
-            tiers, gate = [_of(tier) for tier in children(place)], f"gate{_asked_by_gate(node)}"
-            return f"chain({tiers[0]}, {gate}{''.join(f' -> {tier}, {gate}' for tier in tiers[1:])})"
+            return _of_cascade(place, node)
         case Route():
             return f"route by {node.by}({' | '.join(_of(branch) for branch in children(place))})"
         case Map():
             return f"expand -> chord([{_of(child(place, 0))}, …], expand)"
+
+
+def _of_cascade(place: Place, node: Cascade) -> str:
+    tiers, gate = [_of(tier) for tier in children(place)], f"gate{_asked_by_gate(node)}"
+    if node.policy is not None:
+        return f"gate by policy {node.policy.learned} -> ({' | '.join(tiers)}), gate"
+    first, later = tiers[: node.at_once], tiers[node.at_once :]
+    begin = f"chain({first[0]}, {gate}" if len(first) == 1 else f"chord([{', '.join(first)}], {gate}"
+    return f"{begin}{''.join(f' -> {tier}, {gate}' for tier in later)})"
 
 
 def _asked_by_gate(node: Cascade) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -13,9 +13,20 @@ from mirepoix.errors import PipelineError
 from mirepoix.paths import Place, find
 from mirepoix.spec import Cascade
 from mirepoix.states import ErrorKind
-from pipelines.gates import Move, Tier, needs_function, next_move, places_asked, see_tiers
+from pipelines.gates import (
+    Move,
+    Tier,
+    needs_function,
+    next_move,
+    places_asked,
+    policy_move,
+    see_tiers,
+    tiers_by_number,
+)
+from pipelines.routers.query import as_query
 from tasks.decide import Deciding, Outcome
 from tasks.house import House
+from tasks.record import visible_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +47,13 @@ def judging(house: House, job_id: str, path: str) -> Callable[[Deciding], Outcom
 
     def judge_tier(step: Deciding) -> Outcome:
         node = _cascade(step.place)
+        if node.policy is not None:
+            return _follow_policy(step, node, node.policy.learned)
         tiers = see_tiers(step.place, step.below())
         if foreseen is not None and foreseen.tiers == tiers:
-            return _carry_out(step, tiers, foreseen.move)
+            return _carry_out(step, dict(enumerate(tiers)), foreseen.move)
         given = read_input(step.connection, step.claim.job_id) if needs_function(node.accept) else None
-        return _carry_out(step, tiers, _think(node, tiers, given))
+        return _carry_out(step, dict(enumerate(tiers)), _think(node, tiers, given))
 
     return judge_tier
 
@@ -64,15 +77,23 @@ def _think(node: Cascade, tiers: tuple[Tier, ...], given: JsonValue) -> Move:
     return next_move(node.accept, tiers, more=len(tiers) < len(node.tiers), given=given)
 
 
-def _carry_out(step: Deciding, tiers: tuple[Tier, ...], move: Move) -> Outcome:
-    place, asked = step.place, len(tiers) - 1
+def _follow_policy(step: Deciding, node: Cascade, name: str) -> Outcome:
+    """Do what the policy promoted under that name says."""
+    policy = step.house.policy(step.connection, name)
+    tiers = tiers_by_number(step.place, step.below())
+    asked = visible_values(step.connection, step.claim, step.place)["previous"]
+    question = as_query(asked, step.house.config).text
+    return _carry_out(step, tiers, policy_move(node, tiers, question, policy))
+
+
+def _carry_out(step: Deciding, tiers: Mapping[int, Tier], move: Move) -> Outcome:
     if move.stands is not None:
         return step.answer(move.decision, tiers[move.stands].answer)
     if move.ask is None:
         record_decision(step.connection, step.claim, move.decision)
         return step.fail(ErrorKind.EXHAUSTED, move.decision.reason)
-    below = places_asked(place, asked, move.ask)
-    return step.grow(move.decision, below, step.canvas.before(place, below))
+    below = places_asked(step.place, move)
+    return step.grow(move.decision, below, step.canvas.before(step.place, below))
 
 
 def _cascade(place: Place) -> Cascade:

@@ -11,13 +11,16 @@ from pipelines.replay.again import replay_as_now, replay_recorded
 from pipelines.replay.compare import Outcome, Replay, ReplayedDecision, compare
 from pipelines.replay.fork import pins_of, steps_before
 from pipelines.replay.questions import Library
+from pipelines.replay.trained import NO_FILES, TrainedFiles
 from pipelines.replay.walk import Walk, walk_recorded, walk_with
 
 __all__ = [
+    "NO_FILES",
     "Library",
     "Outcome",
     "Replay",
     "ReplayedDecision",
+    "TrainedFiles",
     "Walk",
     "compare",
     "pins_of",

@@ -2,7 +2,8 @@
 
 What only a clock knows is taken as recorded: which members had answered when a quorum was reached, when a hedge asked
 its next member, and what models took of late. So is what a worker decided about a request itself (that it must stay in
-the house). What was never asked, or given up before its end, stays open, and so does what waits for it.
+the house). A trained router is asked in the version that decided then. What was never asked, or given up before its
+end, stays open, and so does what waits for it.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ from mirepoix.views import Decision, StepView, TraceView
 from pipelines import ensembles
 from pipelines.conditions import check_condition
 from pipelines.ensembles import Answer, Consult, End, Fail, Standing, Wait
-from pipelines.gates import needs_function, places_asked, see_tiers
+from pipelines.gates import Move, Tier, needs_function, places_asked, policy_move, tiers_by_number
 from pipelines.gates import next_move as next_tier
+from pipelines.plan import first_tiers
 from pipelines.references import needs
 from pipelines.replay.questions import Heard, Library, Question, question_of
+from pipelines.replay.trained import NO_FILES, TrainedFiles
 from pipelines.routers import choose_branch
+from pipelines.routers.learned import NO_ROUTERS, Routers
 from pipelines.routers.pinned import pinned_branch
 from pipelines.routers.query import as_query
 from pipelines.spreading import gather, spread
@@ -67,6 +71,7 @@ class Walk:
     config: Config
     find: Find
     own: bool
+    trained: TrainedFiles = NO_FILES
     decisions: dict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
     heard: dict[str, StepView] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
@@ -177,7 +182,7 @@ class Walk:
         value = visible_values(self, place)["previous"]
         query = as_query(value, self.config, self.trace.task)
         pinned = pinned_branch(place, self.trace.again) if self.own else None
-        choice = pinned or choose_branch(place, query, self._measured(place))
+        choice = pinned or choose_branch(place, query, self._measured(place), self._trained(place, node))
         self._decide(place, choice.decision)
         if choice.index is None:
             return self._fail(place, choice.failure or ErrorKind.NO_BRANCH, choice.decision.reason)
@@ -189,17 +194,33 @@ class Walk:
         return self._answer(place, None) if decision.choice == "skip" else self._adopt(place, child(place, 0))
 
     def _cascade(self, place: Place, node: Cascade) -> Below:
-        self._require_end(child(place, 0))
+        self._require_ends(first_tiers(place))
         while True:
-            tiers = see_tiers(place, self.below(place.path))
-            given = self.given if needs_function(node.accept) else None
-            move = next_tier(node.accept, tiers, more=len(tiers) < len(node.tiers), given=given)
+            tiers = tiers_by_number(place, self.below(place.path))
+            move = self._advised(place, node, tiers) if node.policy else self._next_tier(node, tuple(tiers.values()))
             self._decide(place, move.decision)
             if move.stands is not None:
                 return self._answer(place, tiers[move.stands].answer)
             if move.ask is None:
                 return self._fail(place, ErrorKind.EXHAUSTED, move.decision.reason)
-            self._require_ends(places_asked(place, len(tiers) - 1, move.ask))
+            self._require_ends(places_asked(place, move))
+
+    def _next_tier(self, node: Cascade, tiers: tuple[Tier, ...]) -> Move:
+        given = self.given if needs_function(node.accept) else None
+        return next_tier(node.accept, tiers, more=len(tiers) < len(node.tiers), given=given)
+
+    def _advised(self, place: Place, node: Cascade, tiers: Mapping[int, Tier]) -> Move:
+        """What the version of the policy says that was asked at this point, or last; where none was, the one of now."""
+        recorded = [decision.trained for decision in self._timed(place) if decision.trained]
+        if recorded:
+            policy = self.trained.policy_then(recorded[min(len(self.decisions[place.path]), len(recorded) - 1)])
+        elif node.policy is not None and not self.own:
+            policy = self.trained.policy(node.policy.learned)
+        else:
+            self.facts[place.path] = "which version of the policy was promoted"
+            raise _Open
+        question = as_query(visible_values(self, place)["previous"], self.config).text
+        return policy_move(node, tiers, question, policy)
 
     def _map(self, place: Place, node: Map) -> Below:
         items = find_items(self, place)
@@ -271,6 +292,14 @@ class Walk:
             self.facts[place.path] = "what models took of late"
         return measured
 
+    def _trained(self, place: Place, node: Route) -> Routers:
+        """The router that the recorded route asked, under the name that the route has for it; else the one of now."""
+        if node.router is None:
+            return NO_ROUTERS
+        recorded = [one for one in self._timed(place) if "router" in one.features]
+        asked = [decision.trained for decision in recorded if decision.trained]
+        return {node.router: self.trained.router_then(asked[0]) if asked else self.trained.router(node.router)}
+
     def _decide(self, place: Place, decision: Decision) -> None:
         """Note the decision; where the job was ended before it was made, the walk ends, too."""
         recorded = self._recorded.get(place.path)
@@ -320,7 +349,9 @@ class Walk:
         return LAST if recorded is None or recorded.finished_at is None else recorded.finished_at
 
 
-def walk_recorded(trace: TraceView, config: Config, library: Library | None = None) -> Walk:
+def walk_recorded(
+    trace: TraceView, config: Config, library: Library | None = None, trained: TrainedFiles = NO_FILES
+) -> Walk:
     """Walk the pipeline as it was, with the answer that each step got; `library` learns what was asked.
 
     What a shadow was answered, it learns as answers of the job that it shadows.
@@ -334,10 +365,12 @@ def walk_recorded(trace: TraceView, config: Config, library: Library | None = No
             library.add(question, Heard(trace.shadow_of or trace.job, step))
         return step
 
-    return Walk(trace, parse(trace.spec), config, find, own=True).go()
+    return Walk(trace, parse(trace.spec), config, find, own=True, trained=trained).go()
 
 
-def walk_with(trace: TraceView, spec: Pipeline, config: Config, library: Library) -> Walk:
+def walk_with(
+    trace: TraceView, spec: Pipeline, config: Config, library: Library, trained: TrainedFiles = NO_FILES
+) -> Walk:
     """Walk another pipeline with the answers that `library` has for its questions."""
 
     def find(walk: Walk, place: Place, node: Call) -> StepView | None:
@@ -347,4 +380,4 @@ def walk_with(trace: TraceView, spec: Pipeline, config: Config, library: Library
         heard = library.find(question, trace.job, place.path, taken)
         return None if heard is None else heard.step
 
-    return Walk(trace, spec, config, find, own=False).go()
+    return Walk(trace, spec, config, find, own=False, trained=trained).go()

@@ -165,7 +165,13 @@ class Expecting:
         return self.of(child(place, 0)).times(self.means.share(place.path, "then", 2))
 
     def _tiers(self, place: Place, node: Cascade, index: int) -> Expected:
-        """From tier `index` on; where nobody knows whether its answer would do, as often as it usually does not."""
+        """From tier `index` on; where nobody knows whether its answer would do, as often as it usually does not.
+
+        Whom a policy would ask is not foreseen: what it asked counts, or, where that is not known, the first tier.
+        """
+        if node.policy is not None:
+            asked = [tier for tier in children(place) if tier.path in self.walk.ends] or children(place)[:1]
+            return _in_line([self.of(tier) for tier in asked])
         tier, gates = child(place, index), node.accept.gates
         samples = samples_of(place, index) if gates and gates.consistency else []
         judges = [judge_of(place, index)] if gates and gates.judge else []

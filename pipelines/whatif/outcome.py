@@ -14,7 +14,7 @@ from mirepoix.states import JobState, StepState
 from mirepoix.views import TraceView
 from pipelines.labelled import Label
 from pipelines.reducers import normalise
-from pipelines.replay import Library, Walk, walk_recorded, walk_with
+from pipelines.replay import NO_FILES, Library, TrainedFiles, Walk, walk_recorded, walk_with
 from pipelines.whatif.expect import Expected, Expecting, as_recorded, by_prices_of
 from pipelines.whatif.means import Means
 
@@ -48,6 +48,7 @@ class Evaluation:
     config: Config
     policy: Config
     labels: Mapping[str, Label] = field(default_factory=dict)
+    trained: TrainedFiles = NO_FILES
     heard: Library = field(default_factory=Library)
     means: Means = field(default_factory=Means)
     walks: list[Walk] = field(default_factory=list)
@@ -70,13 +71,13 @@ class Evaluation:
         if why_not_replayable(trace.store, filed=trace.filed) is not None:
             self.not_known += 1
             return
-        walk = walk_recorded(trace, self.config, self.heard)
+        walk = walk_recorded(trace, self.config, self.heard, self.trained)
         self.means.learn(walk)
         self.walks.append(walk)
 
     def _overhear(self, shadow: TraceView) -> None:
         if shadow.steps and why_not_replayable(shadow.store, filed=shadow.filed) is None:
-            self.means.learn(walk_recorded(shadow, self.config, self.heard))
+            self.means.learn(walk_recorded(shadow, self.config, self.heard, self.trained))
             self.shadows += 1
 
     def outcomes(self) -> list[JobOutcome]:
@@ -93,7 +94,7 @@ class Evaluation:
         return [self._outcome(was, walk, means) for was, walk in pairs]
 
     def _walk_anew(self, trace: TraceView) -> Walk:
-        return walk_with(trace, self.policy.pipelines[trace.pipeline], self.policy, self.heard)
+        return walk_with(trace, self.policy.pipelines[trace.pipeline], self.policy, self.heard, self.trained)
 
     def _outcome(self, was: Walk, walk: Walk, means: Means) -> JobOutcome:
         trace = was.trace

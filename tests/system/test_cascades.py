@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,15 @@ import pytest
 import yaml
 from pydantic import JsonValue
 
+from db.routers import promote_version, store_version
+from learning.outcomes import Outcome
+from learning.policies import train_policy
 from mirepoix import Cascade, JobState
 from mirepoix.spec import parse
-from mirepoix.states import StepState
+from mirepoix.states import StepState, TrainedKind
 from mirepoix.views import StepView, TraceView
+from tasks.trained import PROMOTED_FRESH
+from tests.learning.known_cascades import outcomes_where_cheap_models_err_apart
 from tests.system.test_queues import MOST_BYTES, listening
 from tests.system.world import QUESTIONS, World, open_world
 
@@ -261,3 +267,47 @@ def test_a_cascade_goes_on_in_the_middle_when_its_worker_and_the_broker_forget_a
         assert trace.state is JobState.SUCCEEDED, trace.error
         later = sum(len(call.attempts) for step in trace.steps[4:] for call in step.calls)
         assert world.bill()["calls"] == billed + later, "something was asked again"
+
+
+def test_two_tiers_asked_at_once_are_enough_where_their_numbers_agree(cascades: World) -> None:
+    trace = said(cascades, "paired", "It is 42.0", "42", "never")
+    assert (trace.output, choices(trace), paths(trace)) == ("42", ["accept"], ["tiers.0", "tiers.1"])
+    assert top(trace).decisions[0].reason == "2 tiers agree"
+
+
+@pytest.mark.parametrize(
+    ("tiers", "output"), [(("41", "42", "41"), "41"), (("41", "42", "43"), "43"), ((None, "42", "42"), "42")]
+)
+def test_where_the_tiers_asked_at_once_do_not_agree_the_next_is_asked(
+    cascades: World, tiers: tuple[str | None, ...], output: str
+) -> None:
+    trace = said(cascades, "paired", *tiers)
+    assert (trace.output, choices(trace)) == (output, ["escalate", "accept"])
+
+
+def test_a_trained_policy_says_whom_to_ask_and_its_decisions_are_replayed_by_their_hash(cascades: World) -> None:
+    unpromoted = said(cascades, "advised", "yes", "yes", "no")
+    assert unpromoted.state is JobState.FAILED
+    assert "no policy 'asker' is promoted" in str(top(unpromoted).error)
+    hash_ = promote_policy(cascades, outcomes_where_cheap_models_err_apart(160))
+    easy = said(cascades, "advised", "yes", "yes", "no", please="add count add")
+    assert (easy.output, choices(easy)[0], choices(easy)[-1]) == ("yes", "ask", "accept")
+    assert "tiers.2" not in paths(easy)
+    assert {decision.trained for decision in top(easy).decisions} == {hash_}
+    hard = said(cascades, "advised", "maybe", "perhaps not", "yes", please="prove integral prove")
+    last = top(hard).decisions[-1].features
+    assert hard.output == ("maybe", "perhaps not", "yes")[last["accepted"]]
+    assert {"chance", "gains", "worth", "price", "promised"} <= set(last)
+    promote_policy(cascades, outcomes_where_cheap_models_err_apart(120))
+    cascades.run("replay", easy.job)
+    cascades.run("replay", hard.job)
+
+
+def promote_policy(world: World, outcomes: Sequence[Outcome]) -> str:
+    """Train a policy on these and let it decide from now on; its hash."""
+    policy = train_policy(outcomes, ("one", "two", "strong"))
+    with world.database.write() as connection:
+        kept = store_version(connection, "asker", TrainedKind.POLICY, policy.to_bytes(), {})
+        promote_version(connection, "asker", kept.hash)
+    time.sleep(PROMOTED_FRESH)
+    return policy.hash

@@ -137,11 +137,9 @@ class _Artist:
         return _fan(_box("decide", f"route by {route.by}"), parts, None, labels)
 
     def _cascade(self, place: Place, cascade: Cascade) -> Drawing:
-        bounds = cascade.accept.at_least
         parts: list[Drawing] = []
         for index, tier in enumerate(children(place)):
-            bound = bounds if isinstance(bounds, float | int) else bounds[min(index, len(bounds) - 1)]
-            gate = _box("decide", "gate", f"sure of {bound:g}?")
+            gate = _box("decide", "gate", _asked_of(cascade, index))
             parts += [_named(self.node(tier), tier), gate]
         judge = cascade.accept.gates.judge if cascade.accept.gates else None
         drawing = _in_line(parts, escalates=True)
@@ -157,6 +155,15 @@ class _Artist:
         for adviser in advisers(place):
             end = _in_line([end, _framed(self.node(adviser), "asked about the answers")])
         return _fan(_box("decide", "ask all"), parts, end, [""] * len(parts))
+
+
+def _asked_of(cascade: Cascade, tier: int) -> str:
+    """What the gate behind that tier wants to know."""
+    if cascade.policy is not None:
+        return f"policy {cascade.policy.learned}"
+    if cascade.accept.agreement is not None and cascade.accept.by_agreement_alone:
+        return f"do {cascade.accept.agreement.of} agree?"
+    return f"sure of {cascade.accept.threshold(tier):g}?"
 
 
 def _box(kind: str, title: str, note: str = "") -> Drawing:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mirepoix.config import Config
 from mirepoix.errors import InputError, NotFound, PipelineError
 from mirepoix.ledger.read import read_trace
 from mirepoix.views import TraceView
-from pipelines.replay import Outcome, ReplayedDecision, replay_as_now, replay_recorded
+from pipelines.replay import Outcome, Replay, ReplayedDecision, TrainedFiles, replay_as_now, replay_recorded
+from tasks.trained import LedgerFiles
 from web.house import House, house_of
 from web.pages.forgery import read_form, remember, require_token, token_of
 from web.pages.render import render
 
-WAYS = {"recorded": replay_recorded, "now": replay_as_now}
+Way = Callable[[TraceView, Config, TrainedFiles], Replay]
+WAYS: dict[str, Way] = {"recorded": replay_recorded, "now": replay_as_now}
 WORDS = {
     Outcome.SAME: "same",
     Outcome.FACT: "as recorded",
@@ -35,10 +40,9 @@ async def show(request: Request) -> Response:
     job, way = request.path_params["job"], form.get("pipeline", "recorded")
     if way not in WAYS:
         raise HTTPException(400, f"pipeline takes one of {', '.join(WAYS)}.")
-    house, found, problem = house_of(request), None, None
-    trace = await run_in_threadpool(_read, house, job)
+    found, problem = None, None
     try:
-        found = await run_in_threadpool(WAYS[way], trace, house.config)
+        found = await run_in_threadpool(_replay, house_of(request), job, WAYS[way])
     except (InputError, NotFound, PipelineError) as error:
         problem = str(error)
     token = token_of(request)
@@ -59,9 +63,9 @@ async def show(request: Request) -> Response:
     return page
 
 
-def _read(house: House, job: str) -> TraceView:
+def _replay(house: House, job: str, way: Way) -> Replay:
     with house.client.database.read() as connection:
-        return read_trace(connection, job)
+        return way(read_trace(connection, job), house.config, LedgerFiles(connection))
 
 
 def _is_same(one: ReplayedDecision) -> bool:

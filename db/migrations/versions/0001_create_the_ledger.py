@@ -32,6 +32,7 @@ def upgrade() -> None:
     _create_decisions()
     _create_steps()
     _create_the_words()
+    _create_what_is_learned()
 
 
 def _create_what_is_kept_once() -> None:
@@ -322,10 +323,19 @@ def _create_decisions() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("confidence", sa.Float(), nullable=False),
         sa.Column("features", sa.JSON(), nullable=False),
+        sa.Column("trained", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("job_id", "path", "epoch"),
+    )
+    op.create_index(
+        "ix_decisions_trained",
+        "decisions",
+        ["trained"],
+        unique=False,
+        sqlite_where=sa.text("trained IS NOT NULL"),
+        postgresql_where=sa.text("trained IS NOT NULL"),
     )
 
 
@@ -423,9 +433,44 @@ def _create_the_words() -> None:
             op.execute(statement)
 
 
+def _create_what_is_learned() -> None:
+    """How good answers were, and the files that were trained on that."""
+    op.create_table(
+        "feedback",
+        sa.Column("job_id", sa.String(length=26), nullable=False),
+        sa.Column("source", sa.String(length=10), nullable=False),
+        sa.Column("score", sa.Float(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job_id", "source"),
+    )
+    op.create_table(
+        "trained_files",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
+    op.create_table(
+        "trained_versions",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("report", sa.JSON(), nullable=False),
+        sa.Column("trained_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("promoted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["hash"], ["trained_files.hash"]),
+        sa.PrimaryKeyConstraint("name", "hash"),
+    )
+
+
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE job_words")
+    op.drop_table("trained_versions")
+    op.drop_table("trained_files")
+    op.drop_table("feedback")
     op.drop_table("job_texts")
     op.drop_table("step_events")
     with op.batch_alter_table("steps", schema=None) as batch_op:

@@ -1,0 +1,179 @@
+"""`tune`: find the cheapest order, agreement and threshold for a quality, from outcomes that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import context, screen
+from cli.screen import Json
+from db.routers import store_version
+from mirepoix.config import Config
+from mirepoix.errors import ConfigError, InputError, NotFound
+from mirepoix.spec import Call, Numbers, SameAs
+from mirepoix.states import TrainedKind
+from mirepoix.strict import unknown
+from pipelines.labelled import find_cascade
+
+if TYPE_CHECKING:
+    from learning.outcomes import Outcome
+    from learning.tune import Choice, Interval, Measured, Tuning
+
+POLICY = "NAME"
+"""Stands in the YAML for the name of a policy that was not kept."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(name="tune")(tune_cascade)
+
+
+def tune_cascade(
+    pipeline: Annotated[str | None, typer.Argument(help="A pipeline with a cascade, whose tiers are tuned.")] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="JSON lines: id, question, score, pred, cost of each model.")
+    ] = None,
+    tiers: Annotated[str | None, typer.Option(help="Models of the data, with commas; else those of PIPELINE.")] = None,
+    target_quality: Annotated[
+        float, typer.Option(min=0, max=2, help="A share of the quality of the best single model.")
+    ] = 1.0,
+    prices: Annotated[Path | None, typer.Option(help="JSON: usd_per_token of each model.")] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(min=0, max=0.99, help="Compare numbers, within this share, and not texts.")
+    ] = None,
+    keep: Annotated[str | None, typer.Option(metavar="NAME", help="Keep the policy, to be promoted.")] = None,
+    seed: Annotated[int, typer.Option(help="Which half is chosen from.")] = 1,
+    json: Json = False,
+) -> None:
+    """Find the cheapest way of asking models for a quality. Exits 1 when none can promise it.
+
+    Chosen from one half of the data, measured on the other, and shown with the YAML to paste.
+    """
+    outcomes = _read(data or [], prices)
+    models = _models(pipeline, tiers)
+    by = SameAs() if tolerance is None else SameAs(numbers=Numbers(relative=tolerance))
+    from learning.tune import tune
+
+    found = tune(outcomes, target_quality, models=models, by=by, seed=seed)
+    if keep is not None:
+        _keep(keep, found, outcomes, by, seed)
+    if json:
+        screen.print_json(_as_json(found, keep))
+    else:
+        _print(found, keep)
+    raise typer.Exit(0 if found.reached else 1)
+
+
+def _read(paths: Sequence[Path], prices: Path | None) -> list[Outcome]:
+    try:
+        from learning.outcomes import NO_PRICES, read_outcomes, read_prices
+        from learning.train import train_router  # noqa: F401 (whether the extra is there)
+    except ImportError as error:
+        raise ConfigError(f"tuning needs the extra: pip install 'mirepoix[train]' ({error}).") from error
+    if not paths:
+        raise InputError("--data is missing: a file of outcomes to learn from.")
+    known = NO_PRICES if prices is None else read_prices(prices)
+    return [outcome for path in paths for outcome in read_outcomes(path, known)]
+
+
+def _models(pipeline: str | None, tiers: str | None) -> tuple[str, ...] | None:
+    """The models to tune; None for all that the data has."""
+    if tiers is not None:
+        return tuple(name.strip() for name in tiers.split(",") if name.strip())
+    if pipeline is None:
+        return None
+    config: Config = context.config(context.settings())
+    if pipeline not in config.pipelines:
+        raise NotFound(unknown(f"pipeline {pipeline!r}", pipeline, config.pipelines))
+    node = find_cascade(config.pipelines[pipeline], None).node
+    calls = [tier for tier in getattr(node, "tiers", ()) if isinstance(tier, Call)]
+    return tuple(call.model for call in calls)
+
+
+def _keep(name: str, found: Tuning, outcomes: Sequence[Outcome], by: SameAs, seed: int) -> None:
+    """Train the policy again, on all outcomes, and store it under `name`."""
+    from learning.policies import train_policy
+
+    measured = next(choice for choice in found.choices if choice.policy is not None)
+    if measured.policy is None:
+        raise InputError("there is no policy to keep.")
+    policy = train_policy(outcomes, measured.policy.models, by=by, seed=seed)
+    report = {"questions": len(outcomes), "target_quality": found.target, **_measured_json(measured.held_out)}
+    with context.client() as client, client.database.write() as connection:
+        store_version(connection, name, TrainedKind.POLICY, policy.to_bytes(), report)
+
+
+def _as_json(found: Tuning, keep: str | None) -> dict[str, Any]:
+    return {
+        "target_quality": found.target,
+        "reached": found.reached,
+        "best_single_model": found.reference,
+        "chosen_from": found.chosen_from,
+        "measured_on": found.measured_on,
+        "choices": [
+            {
+                "way": _way(choice),
+                "chosen": choice is found.chosen,
+                "promised": round(choice.safe, 4),
+                "cost_usd": choice.held_out.cost,
+                **_measured_json(choice.held_out),
+                "yaml": _yaml(choice, found.target, keep),
+            }
+            for choice in found.choices
+        ],
+    }
+
+
+def _measured_json(measured: Measured) -> dict[str, Any]:
+    return {"quality": asdict(measured.quality), "saved": asdict(measured.saved), "asked": measured.shares}
+
+
+def _print(found: Tuning, keep: str | None) -> None:
+    rows = [
+        (
+            _way(choice),
+            f"{choice.safe:.3f}",
+            _interval(choice.held_out.quality, 3),
+            _interval(choice.held_out.saved, 2),
+            f"{choice.held_out.cost:.6f}",
+            ", ".join(f"{model} {share:.0%}" for model, share in choice.held_out.shares.items()),
+            "<- cheapest that can promise it" if choice is found.chosen and found.reached else "",
+        )
+        for choice in found.choices
+    ]
+    title = (
+        f"Chosen from {found.chosen_from} questions, measured on {found.measured_on} others, target {found.target:g}"
+    )
+    screen.print_table(["way", "promised", "quality", "cost saved", "USD", "asked", "note"], rows, title=title)
+    say = screen.out.print
+    say(f"1 is {found.reference} alone, the best single model.", markup=False, highlight=False)
+    if not found.reached:
+        say(f"Nothing can promise {found.target:g} on so many questions; shown is what promises most.", markup=False)
+    say("\n" + _yaml(found.chosen, found.target, keep), markup=False, highlight=False)
+
+
+def _way(choice: Choice) -> str:
+    if choice.cascade is None:
+        return "learned policy"
+    return f"{' > '.join(choice.cascade.order)}, agreement {choice.cascade.agreement}"
+
+
+def _interval(interval: Interval, digits: int) -> str:
+    return f"{interval.mean:.{digits}f} ({interval.low:.{digits}f} - {interval.high:.{digits}f})"
+
+
+def _yaml(choice: Choice, target: float, keep: str | None) -> str:
+    """What to paste."""
+    models = choice.cascade.order if choice.cascade else choice.policy.models if choice.policy else ()
+    tiers = ", ".join(f"{{call: {{model: {model}}}}}" for model in models)
+    by = choice.cascade.by if choice.cascade else SameAs()
+    sense = f", by: {{numbers: {{relative: {by.numbers.relative:g}}}}}" if by.numbers else ""
+    if choice.cascade is None:
+        ending = f"policy: {{learned: {keep or POLICY}, target_quality: {target:g}}}"
+    else:
+        ending = f"accept: {{agreement: {{of: {choice.cascade.agreement}{sense}}}}}"
+    return f"cascade:\n  tiers: [{tiers}]\n  {ending}"

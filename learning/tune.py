@@ -1,0 +1,228 @@
+"""Find the cheapest way of asking models for a quality, from recorded outcomes: which order, agreement and threshold.
+
+Chosen on one half of the outcomes and measured on the other, of which the choice knew nothing. A choice is safe where
+its quality can be promised: with the error that a half of this size leaves, nine of ten such promises are kept within a
+point (`policies.safe_quality`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from learning.cascades import (
+    AgreementCascade,
+    LearnedCascade,
+    Result,
+    best_single,
+    cost_of,
+    groups_in,
+    quality_of,
+    shares_of,
+    simulate,
+    single,
+)
+from learning.outcomes import Outcome, models_of
+from learning.policies import safe_quality, train_policy
+from mirepoix.errors import InputError
+from mirepoix.spec import SameAs
+from pipelines.learned.answer_policy import MOST_MODELS, AnswerPolicy
+from pipelines.learned.states import Floats, Ints
+
+FEWEST = 40
+"""Below that a half is too small to choose from, and to measure on."""
+LONGEST = 4
+"""Tiers of a cascade that is tried."""
+MOST_TIERS = 12
+AGREEMENTS = (2, 3)
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean, and the 95 % interval of a bootstrap over the questions (percentiles)."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a choice does on the half it was not chosen from: quality and saved cost relative to the best single model.
+
+    `shares` is how often each model is asked.
+    """
+
+    quality: Interval
+    saved: Interval
+    cost: float
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A way of asking, what it cost (USD per question) and achieved where it was chosen, and what it does elsewhere.
+
+    `safe` is the quality that can be promised. Exactly one of `cascade` and `policy` is given; `price` goes with the
+    latter.
+    """
+
+    cost: float
+    safe: float
+    held_out: Measured
+    cascade: AgreementCascade | None = None
+    policy: AnswerPolicy | None = None
+    price: float = 0.0
+
+    def reaches(self, target: float) -> bool:
+        """Whether the target can be promised with it."""
+        return self.safe >= target
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What was found: `reference` is the best single model, `chosen` the cheapest of `choices` that is safe.
+
+    Where none is, it is the one with the most quality that can be promised.
+    """
+
+    target: float
+    reference: str
+    chosen_from: int
+    measured_on: int
+    choices: tuple[Choice, ...]
+    chosen: Choice
+
+    @property
+    def reached(self) -> bool:
+        """Whether the target can be promised."""
+        return self.chosen.reaches(self.target)
+
+
+def tune(
+    outcomes: Sequence[Outcome],
+    target: float,
+    *,
+    models: Sequence[str] | None = None,
+    by: SameAs | None = None,
+    seed: int = 1,
+) -> Tuning:
+    """Choose among `models` (default: all that every outcome has) for `target`, a share of the best one's quality.
+
+    Raises InputError where there are too few outcomes, too few or too many models, or costs are missing.
+    """
+    names = tuple(models or models_of(outcomes))
+    if not 2 <= len(names) <= MOST_TIERS:
+        raise InputError(f"2 to {MOST_TIERS} models can be tuned, not {len(names)}; name them as tiers.")
+    if len(outcomes) < 2 * FEWEST:
+        raise InputError(f"{len(outcomes)} outcomes are too few to choose from one half and measure on the other.")
+    shuffled = list(outcomes)
+    random.Random(seed).shuffle(shuffled)
+    here, there = shuffled[: len(shuffled) // 2], shuffled[len(shuffled) // 2 :]
+    sense = by or SameAs()
+    reference = best_single(names, here)
+    base = single(reference, there)
+    cascade = _best_cascade(here, names, reference, target, sense)
+    found = [_of_cascade(cascade, here, there, reference, base)]
+    learned = train_policy(here, shortlist(here, names, cascade.order), by=sense, seed=seed)
+    found.append(_of_policy(learned, target, there, base, sense))
+    choices = tuple(found)
+    safe = [choice for choice in choices if choice.reaches(target)]
+    chosen = min(safe, key=lambda choice: choice.cost) if safe else max(choices, key=lambda choice: choice.safe)
+    return Tuning(target, reference, len(here), len(there), choices, chosen)
+
+
+def shortlist(outcomes: Sequence[Outcome], models: Sequence[str], first: Sequence[str]) -> tuple[str, ...]:
+    """As many models as a policy can know: those of `first`, the best, then those with most quality for their cost."""
+    results = {model: single(model, outcomes) for model in models}
+    per_usd = sorted(models, key=lambda model: -quality_of(results[model]) / max(cost_of(results[model]), 1e-12))
+    ranked = dict.fromkeys([*first, best_single(models, outcomes), *per_usd])
+    return tuple(sorted(list(ranked)[:MOST_MODELS], key=list(models).index))
+
+
+def measure(results: Sequence[Result], base: Sequence[Result]) -> Measured:
+    """`results` against those of the best single model on the same questions."""
+    quality = np.array([[result.quality, other.quality] for result, other in zip(results, base, strict=True)])
+    cost = np.array([[result.cost, other.cost] for result, other in zip(results, base, strict=True)])
+    rows = np.random.default_rng(len(quality)).integers(0, len(quality), (RESAMPLES, len(quality)))
+    return Measured(
+        quality=_interval(_ratio(quality), [_ratio(quality[picked]) for picked in rows]),
+        saved=_interval(1 - _ratio(cost), [1 - _ratio(cost[picked]) for picked in rows]),
+        cost=cost_of(results),
+        shares=shares_of(results),
+    )
+
+
+def _best_cascade(
+    outcomes: Sequence[Outcome], models: Sequence[str], reference: str, target: float, by: SameAs
+) -> AgreementCascade:
+    """The cheapest cascade that is safe; where none is, the safest."""
+    groups = np.array([groups_in(outcome, models, by) for outcome in outcomes])
+    score = np.array([[outcome.score[model] for model in models] for outcome in outcomes])
+    cost = np.array([[float(outcome.cost[model]) for model in models] for outcome in outcomes])
+    best = score[:, models.index(reference)]
+    tried = []
+    for order, agreement in _orders(len(models)):
+        quality, usd = _play(order, agreement, groups, score, cost)
+        tried.append((safe_quality(quality, best), float(usd.mean()), order, agreement))
+    safe = [one for one in tried if one[0] >= target]
+    _, _, order, agreement = (
+        min(safe, key=lambda one: one[1]) if safe else max(tried, key=lambda one: (one[0], -one[1]))
+    )
+    return AgreementCascade(tuple(models[index] for index in order), agreement, by=by)
+
+
+def _orders(models: int) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Every order of up to `LONGEST` of the models, with each agreement that makes sense in it."""
+    for length in range(1, min(LONGEST, models) + 1):
+        for order in permutations(range(models), length):
+            yield from ((order, agreement) for agreement in AGREEMENTS if agreement <= max(length, AGREEMENTS[0]))
+
+
+def _play(order: Sequence[int], agreement: int, groups: Ints, score: Floats, cost: Floats) -> tuple[Floats, Floats]:
+    """As `AgreementCascade` plays, for all questions at once: quality and USD of each."""
+    quality, usd = score[:, order[-1]].copy(), np.zeros(len(score))
+    open_ = np.ones(len(score), bool)
+    for number, model in enumerate(order):
+        usd += cost[:, model] * open_
+        same = sum((groups[:, other] == groups[:, model]).astype(int) for other in order[: number + 1])
+        agreed = open_ & (groups[:, model] >= 0) & (same >= agreement)
+        quality[agreed] = score[agreed, model]
+        open_ &= ~agreed
+    return quality, usd
+
+
+def _of_cascade(
+    cascade: AgreementCascade,
+    here: Sequence[Outcome],
+    there: Sequence[Outcome],
+    reference: str,
+    base: Sequence[Result],
+) -> Choice:
+    played, best = simulate(cascade, here), single(reference, here)
+    safe = safe_quality(np.array([one.quality for one in played]), np.array([one.quality for one in best]))
+    return Choice(cost_of(played), safe, measure(simulate(cascade, there), base), cascade=cascade)
+
+
+def _of_policy(
+    policy: AnswerPolicy, target: float, there: Sequence[Outcome], base: Sequence[Result], by: SameAs
+) -> Choice:
+    price, safe = policy.promise.price_for(target)
+    cost = float(policy.promise.cost[int(np.argmin(np.abs(policy.promise.price - price)))])
+    held_out = measure(simulate(LearnedCascade(policy, price, by), there), base)
+    return Choice(cost, safe, held_out, policy=policy, price=price)
+
+
+def _ratio(pairs: Floats) -> float:
+    ours, theirs = pairs.mean(axis=0)
+    return float(ours / theirs) if theirs else 0.0
+
+
+def _interval(mean: float, resampled: Sequence[float]) -> Interval:
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return Interval(mean, float(low), float(high))

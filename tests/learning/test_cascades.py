@@ -1,0 +1,146 @@
+"""Cascades played on outcomes, policies learned from them, and the choice between the two: what is known to be best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from learning.cascades import (
+    AgreementCascade,
+    LearnedCascade,
+    best_single,
+    cost_of,
+    groups_in,
+    quality_of,
+    shares_of,
+    simulate,
+    single,
+)
+from learning.outcomes import Outcome
+from learning.policies import train_policy
+from learning.tune import Tuning, tune
+from mirepoix.errors import InputError
+from mirepoix.spec import SameAs
+from pipelines.learned.advice import Heard
+from pipelines.learned.answer_policy import MAGIC, AnswerPolicy
+from tests.learning.known_cascades import COST, made, outcomes_where_cheap_models_err_apart
+
+
+@pytest.fixture(scope="module")
+def learned() -> AnswerPolicy:
+    return train_policy(outcomes_where_cheap_models_err_apart(200), ("one", "two", "strong"))
+
+
+@pytest.mark.parametrize(
+    ("pred", "asked", "stands"),
+    [
+        ({"one": "yes", "two": "Yes.", "strong": "no"}, ("one", "two"), "two"),
+        ({"one": "a", "two": "b", "strong": "a"}, ("one", "two", "strong"), "strong"),
+        ({"one": "", "two": "", "strong": "yes"}, ("one", "two", "strong"), "strong"),
+    ],
+)
+def test_an_agreement_cascade_stops_where_two_agree_and_trusts_the_last_else(
+    pred: dict[str, str], asked: Sequence[str], stands: str
+) -> None:
+    (result,) = simulate(AgreementCascade(("one", "two", "strong")), [made(pred)])
+    assert (result.asked, result.stands) == (tuple(asked), stands)
+    assert result.cost == sum(COST[model] for model in asked)
+
+
+def test_models_asked_together_cost_all_of_them_and_any_of_them_may_agree() -> None:
+    pred = {"one": "yes", "two": "yes", "strong": "no"}
+    (result,) = simulate(AgreementCascade(("one", "two", "strong"), together=3), [made(pred)])
+    assert (result.quality, result.stands, result.cost) == (1.0, "two", 22.0)
+
+
+def test_agreement_is_in_the_sense_that_is_asked_for() -> None:
+    outcome = made({"one": "42.0", "two": "It is 42", "strong": "41"})
+    assert groups_in(outcome, ("one", "two", "strong")) == [0, 1, 2]
+    assert groups_in(outcome, ("one", "two", "strong"), SameAs.model_validate({"numbers": {"relative": 0}})) == [
+        0,
+        0,
+        1,
+    ]
+
+
+def test_a_model_whose_score_or_cost_was_not_recorded_is_named() -> None:
+    bare = Outcome("q7", "Which?", {"one": 1.0}, pred={"one": "yes"})
+    with pytest.raises(InputError, match=r"'q7' has no cost of 'one'"):
+        simulate(AgreementCascade(("one",)), [bare])
+
+
+def test_a_policy_learns_to_ask_the_dear_model_only_where_the_cheap_ones_disagree(learned: AnswerPolicy) -> None:
+    unseen = outcomes_where_cheap_models_err_apart(200, seed=1)
+    price, _ = learned.promise.price_for(0.99)
+    results, strong = simulate(LearnedCascade(learned, price), unseen), single("strong", unseen)
+    assert best_single(learned.models, unseen) == "strong"
+    assert quality_of(results) >= 0.99 * quality_of(strong)
+    assert cost_of(results) < 0.5 * cost_of(strong)
+    assert shares_of(results)["strong"] == pytest.approx(0.3, abs=0.1)
+
+
+def test_the_chance_rises_with_agreement_and_falls_with_dissent(learned: AnswerPolicy) -> None:
+    question = "Please prove, add, count the integral."  # tells nothing: half of it is easy, half hard
+    alone = learned.advise(question, {"one": Heard(0, 3)}, 0.0)
+    both = learned.advise(question, {"one": Heard(0, 3), "two": Heard(0, 3)}, 0.0)
+    apart = learned.advise(question, {"one": Heard(0, 3), "two": Heard(1, 3)}, 0.0)
+    assert both.chance > alone.chance > apart.chance
+    assert both.gains["strong",] < apart.gains["strong",]
+
+
+def test_a_policy_asks_only_whom_it_may_and_stops_when_nobody_is_left(learned: AnswerPolicy) -> None:
+    nothing = learned.advise("Which?", {"one": Heard(-1, 0)}, 1e9, ["two"])
+    assert (nothing.ask, nothing.stands) == ("two", None)
+    silent = {model: Heard(-1, 0) for model in learned.models}
+    assert (learned.advise("Which?", silent, 0.0).ask, learned.advise("Which?", silent, 0.0).stands) == (None, None)
+
+
+def test_a_policy_is_the_same_after_its_bytes_and_trained_again_the_same(learned: AnswerPolicy) -> None:
+    again = AnswerPolicy.from_bytes(learned.to_bytes())
+    assert (
+        again.hash
+        == learned.hash
+        == train_policy(outcomes_where_cheap_models_err_apart(200), ("one", "two", "strong")).hash
+    )
+    heard = {"one": Heard(0, 3), "two": Heard(1, 3)}
+    assert again.advise("Please prove.", heard, 0.01) == learned.advise("Please prove.", heard, 0.01)
+
+
+@pytest.mark.parametrize("cut", [0, len(MAGIC) + 2, 200, -1])
+def test_a_file_that_is_cut_short_is_no_policy(learned: AnswerPolicy, cut: int) -> None:
+    with pytest.raises(InputError):
+        AnswerPolicy.from_bytes(learned.to_bytes()[:cut])
+
+
+def test_a_file_with_numbers_that_are_none_is_no_policy(learned: AnswerPolicy) -> None:
+    data = bytearray(learned.to_bytes())
+    start = data.index(b"}", len(MAGIC)) + 1
+    data[start : start + 8] = b"\xff" * 8
+    with pytest.raises(InputError, match="numbers that are none"):
+        AnswerPolicy.from_bytes(bytes(data))
+
+
+@pytest.fixture(scope="module")
+def tuned() -> Tuning:
+    return tune(outcomes_where_cheap_models_err_apart(400, seed=2), 0.98)
+
+
+def test_tuning_finds_the_cheap_models_before_the_dear_one(tuned: Tuning) -> None:
+    cascade = next(choice.cascade for choice in tuned.choices if choice.cascade)
+    assert (set(cascade.order[:2]), cascade.order[2:], cascade.agreement) == ({"one", "two"}, ("strong",), 2)
+    assert tuned.reached
+    assert tuned.reference == "strong"
+
+
+def test_tuning_measures_on_the_other_half_within_its_intervals(tuned: Tuning) -> None:
+    assert tuned.chosen_from == tuned.measured_on == 200
+    saved, quality = tuned.chosen.held_out.saved, tuned.chosen.held_out.quality
+    assert 0.4 < saved.low < saved.mean < saved.high < 0.9
+    assert quality.low < quality.mean < quality.high
+    assert quality.mean >= 0.97
+
+
+def test_too_few_outcomes_are_not_tuned() -> None:
+    with pytest.raises(InputError, match="too few"):
+        tune(outcomes_where_cheap_models_err_apart(30), 0.98)
