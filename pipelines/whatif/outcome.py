@@ -51,7 +51,7 @@ class Evaluation:
     config: Config
     policy: Config
     labels: Mapping[str, Label] = field(default_factory=dict)
-    routers: Routers = NO_ROUTERS
+    routers: Routers = field(default_factory=lambda: NO_ROUTERS)
     heard: Library = field(default_factory=Library)
     means: Means = field(default_factory=Means)
     walks: list[Walk] = field(default_factory=list)

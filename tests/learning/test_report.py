@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from learning.known import FEWEST, models_known, split, train_on_known
+from learning.known import models_known, split, train_on_known
 from learning.outcomes import Outcome
 from learning.report import area_of, measure
+from learning.train import FEWEST
 from learning.version import train_version, unseen
 from mirepoix.errors import InputError
 from pipelines.learned.model import LearnedRouter
