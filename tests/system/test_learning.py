@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from learning.known import split
 from learning.outcomes import Outcome
 from mirepoix import Client, Submission
 from mirepoix.views import TraceView
@@ -72,10 +74,18 @@ def ask(client: Client, pipeline: str, some: Sequence[Outcome]) -> list[TraceVie
     return [handle.trace() for handle in handles]
 
 
+def mislabelled(some: Sequence[Outcome]) -> list[Outcome]:
+    """Outcomes that are true where a router is measured, and false where it learns."""
+    parts = split(some, ("cheap", "dear"))
+    false = [replace(one, score={**one.score, "cheap": 1 - one.score["cheap"]}) for one in parts.learn]
+    return [*false, *parts.measure]
+
+
 def quality(traces: Sequence[TraceView]) -> float:
     return sum(trace.output == SAID[1.0] for trace in traces) / len(traces)
 
 
+@pytest.mark.timeout(300)
 def test_feedback_trains_a_router_that_running_workers_route_by(world: World) -> None:
     pids = {name: process.pid for name, process in world.processes.items()}
     flipped = write(world.settings.home / "flipped.jsonl", outcomes(100, first=5000, flipped=True))
@@ -99,8 +109,9 @@ def test_feedback_trains_a_router_that_running_workers_route_by(world: World) ->
 
     refused = world.run("promote", "solve", wrong, check=1)
     assert "decides now: train again, or --force" in refused.stderr
-    world.run("train", "solve", str(flipped), "--from", "labels")
-    refused = world.run("promote", "solve", wrong, check=1)
+    worse = write(world.settings.home / "worse.jsonl", mislabelled(outcomes(120, first=7000)))
+    world.run("train", "solve", str(worse), "--from", "labels")
+    refused = world.run("promote", "solve", check=1)
     assert "not better than the current router, for sure: area -0." in refused.stderr
     listed = {version["hash"]: version for version in world.lines("routers", "solve")}
     assert listed[trained["hash"]]["current"]
