@@ -14,6 +14,7 @@ from cli.times import parse_moment
 from cli.training import (
     Source,
     TargetQuality,
+    current_router,
     gather_outcomes,
     load_version,
     print_report,
@@ -83,9 +84,8 @@ def _print_drift(drift: Drift) -> None:
             for model, gap in drift.gaps.items()
         ),
     ]
-    screen.print_table(
-        ["measure", "stability index", "came true", "verdict"], rows, title=f"{drift.questions} questions"
-    )
+    columns = ["measure", "stability index", "came true", "verdict"]
+    screen.print_table(columns, rows, title=f"{drift.questions} questions that it did not learn from")
     screen.out.print("drifted: train again" if drift.drifted else "not drifted", markup=False, highlight=False)
 
 

@@ -2,7 +2,7 @@
 
 Questions: how the chances that it tells, and the lengths of questions, are spread over the tenths that they had when
 it was measured (population stability index: below 0.1 nothing has changed, above 0.25 much has; Siddiqi, 2006).
-Answers: how often models were right, beside how often the router said they would be.
+Answers: by how much models were right more often than the router said, then and now.
 """
 
 from __future__ import annotations
@@ -44,11 +44,15 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What was said of a model and what came true, over so many labelled questions."""
+    """What was told of a model and what came true, over so many labelled questions.
+
+    `before` is by how much it was right more often than told when the router was measured.
+    """
 
     labelled: int
     predicted: float
     right: float
+    before: float
     much: bool
 
 
@@ -70,13 +74,16 @@ class Drift:
         return {**asdict(self), "drifted": self.drifted}
 
 
-def profile_of(router: LearnedRouter, questions: Sequence[str]) -> dict[str, Any]:
-    """What questions look like to the router: for each measure the edges of its tenths, and how many fall in each."""
-    profile = {}
-    for name, values in _measures(router, questions).items():
+def profile_of(router: LearnedRouter, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What questions that it is measured by look like to the router, and how they came out.
+
+    For each measure the edges of its tenths, and how many fall in each; for each model what `_Count` holds.
+    """
+    measures = {}
+    for name, values in _measures(router, [outcome.question for outcome in outcomes]).items():
         edges = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
-        profile[name] = {"edges": edges.tolist(), "counts": _counts(values, edges).tolist()}
-    return profile
+        measures[name] = {"edges": edges.tolist(), "counts": _counts(values, edges).tolist()}
+    return {"measures": measures, "models": {model: asdict(_count(router, model, outcomes)) for model in router.models}}
 
 
 def find_drift(router: LearnedRouter, profile: Mapping[str, Any], outcomes: Sequence[Outcome]) -> Drift:
@@ -87,11 +94,12 @@ def find_drift(router: LearnedRouter, profile: Mapping[str, Any], outcomes: Sequ
     questions = [outcome.question for outcome in outcomes]
     if len(questions) < FEWEST:
         raise InputError(f"{len(questions)} questions that it has not learned from are too few; {FEWEST} are needed.")
-    shifts = {
-        name: _shift(np.array(profile[name]["counts"], float), _counts(values, np.array(profile[name]["edges"])))
-        for name, values in _measures(router, questions).items()
+    shifts = {name: _shift(profile["measures"][name], values) for name, values in _measures(router, questions).items()}
+    gaps = {
+        model: _gap(_Count(**then), now)
+        for model, then in profile["models"].items()
+        if (now := _count(router, model, outcomes)).labelled >= FEWEST_LABELS
     }
-    gaps = {model: gap for model in router.models if (gap := _gap(router, model, outcomes)) is not None}
     return Drift(len(questions), shifts, gaps)
 
 
@@ -107,22 +115,41 @@ def _counts(values: Floats, edges: Floats) -> Floats:
     return np.bincount(np.searchsorted(edges, values, side="left"), minlength=BINS).astype(float)
 
 
-def _shift(before: Floats, now: Floats) -> Shift:
+def _shift(then: Mapping[str, Any], values: Floats) -> Shift:
     """The population stability index, and whether chance would make as much.
 
     Where nothing has changed it is about (1/n + 1/m) times chi-square of the bins less one (Yurdakul, 2018).
     """
+    before, now = np.array(then["counts"], float), _counts(values, np.array(then["edges"]))
     old, new = (before + 0.5) / (before + 0.5).sum(), (now + 0.5) / (now + 0.5).sum()
     index = float(((new - old) * np.log(new / old)).sum())
     chance = (1 / before.sum() + 1 / now.sum()) * float(chi2.ppf(1 - BY_CHANCE, BINS - 1))
-    return Shift(index, index > max(MUCH, chance))
+    return Shift(index, bool(index > max(MUCH, chance)))
 
 
-def _gap(router: LearnedRouter, model: str, outcomes: Sequence[Outcome]) -> Gap | None:
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Over labelled questions of one model: the means of what was told and came true, and the former's variance."""
+
+    labelled: int
+    told: float
+    came: float
+    variance: float
+
+
+def _count(router: LearnedRouter, model: str, outcomes: Sequence[Outcome]) -> _Count:
     known = [outcome for outcome in outcomes if model in outcome.score]
-    if len(known) < FEWEST_LABELS:
-        return None
+    if not known:
+        return _Count(0, 0.0, 0.0, 0.0)
     told = np.array([router.predict(outcome.question)[model] for outcome in known])
     came = np.array([outcome.score[model] for outcome in known])
-    gap, noise = float(came.mean() - told.mean()), math.sqrt(float((told * (1 - told)).sum())) / len(known)
-    return Gap(len(known), float(told.mean()), float(came.mean()), abs(gap) > max(GAP, SIGMAS * noise))
+    return _Count(
+        len(known), float(told.mean()), float(came.mean()), float((told * (1 - told)).sum()) / len(known) ** 2
+    )
+
+
+def _gap(then: _Count, now: _Count) -> Gap:
+    before = then.came - then.told
+    noise = math.sqrt(then.variance + now.variance)
+    much = abs(now.came - now.told - before) > max(GAP, SIGMAS * noise)
+    return Gap(now.labelled, now.told, now.came, before, much)

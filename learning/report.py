@@ -125,7 +125,8 @@ def predict(router: LearnedRouter, outcomes: Sequence[Outcome]) -> Floats:
 
 def calibration_error(chances: Floats, scores: Floats) -> float:
     """The expected calibration error over bins of equal width (Naeini et al., 2015)."""
-    told, came = chances.ravel(), scores.ravel()
+    known = np.isfinite(chances)
+    told, came = chances[known], scores[known]
     bins = np.minimum((told * BINS).astype(int), BINS - 1)
     gaps = [abs(told[bins == b].sum() - came[bins == b].sum()) for b in range(BINS)]
     return float(sum(gaps) / len(told))
@@ -221,10 +222,10 @@ def _areas(truth: _Truth, chances: Floats, weights: Floats) -> Floats:
     costs, quality = weights @ truth.costs[rows, chosen], weights @ truth.scores[rows, chosen]
     alone = weights @ truth.costs
     ends = zip(alone.min(axis=1), alone.max(axis=1), strict=True)
-    return np.array([_area(c, q, low, high) for c, q, (low, high) in zip(costs, quality, ends, strict=True)])
+    return np.array([area_of(c, q, low, high) for c, q, (low, high) in zip(costs, quality, ends, strict=True)])
 
 
-def _area(costs: Floats, quality: Floats, low: float, high: float) -> float:
+def area_of(costs: Floats, quality: Floats, low: float, high: float) -> float:
     """The mean height between `low` and `high` of the hull of these points, flat behind the best and 0 before all."""
     hull: list[tuple[float, float]] = []
     best = -1.0

@@ -45,7 +45,7 @@ def train_version(
         "learned_from": len(parts.learn),
         "compared_with": None if current is None or measured.current is None else current.hash,
         "seed": seed,
-        "profile": profile_of(router, [outcome.question for outcome in parts.measure]),
+        "profile": profile_of(router, parts.measure),
         "seen": "".join(sorted(_digits(outcome) for outcome in parts.learn)),
     }
     return Trained(router, measured, report)

@@ -69,7 +69,7 @@ class Walk:
     config: Config
     find: Find
     own: bool
-    routers: Routers = field(default_factory=dict)
+    routers: Routers = field(default_factory=lambda: NO_ROUTERS)
     decisions: dict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
     heard: dict[str, StepView] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
