@@ -24,8 +24,8 @@ BINS = 10
 FEWEST = 50
 """With fewer questions nothing is said."""
 MUCH = 0.25
-BY_CHANCE = 0.01
-"""A change that chance would make more often than this is none."""
+BY_CHANCE = 0.001
+"""A change that chance makes more often than this is none: several measures are looked at, again and again."""
 FEWEST_LABELS = 20
 GAP = 0.05
 """How far from the truth, in the chance of a right answer, is too far."""

@@ -20,8 +20,8 @@ from mirepoix.errors import PipelineError
 
 STEPS = 24
 """Halvings in the search for a price: to one part in ten million."""
-SURENESS = 1.28
-"""Standard errors by which held-out quality must exceed what is asked for: a bound that holds nine times of ten."""
+SURENESS = 1.645
+"""Standard errors by which held-out quality must exceed what is asked for: a bound that holds in 95 of 100 cases."""
 FREE = 1e-6
 """What a model costs at least, as a share of what the dearest one costs."""
 GRAIN = 50

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from learning.known import FEWEST, models_known, split, train_on_known
+from learning.known import models_known, split, train_on_known
 from learning.outcomes import Outcome
 from learning.report import area_of, measure
+from learning.train import FEWEST
 from learning.version import train_version, unseen
 from mirepoix.errors import InputError
 from pipelines.learned.model import LearnedRouter
@@ -35,12 +36,12 @@ def weak() -> LearnedRouter:
 
 
 def test_a_router_that_has_learned_something_saves_money_at_the_quality_asked_for(strong: LearnedRouter) -> None:
-    good = measure(strong, PARTS.measure, None, 0.98)
+    good = measure(strong, PARTS.measure, None, 0.95)
     assert good.better
     assert good.gain.low > 0
     assert good.best_single == "dear"
     assert good.router.cost.value < 0.85 * good.single.cost.value
-    assert good.router.quality.value > 0.97 * good.single.quality.value
+    assert good.router.quality.value > 0.95 * good.single.quality.value
     assert good.router.quality.low <= good.router.quality.value <= good.router.quality.high
     assert good.single.shares == {"cheap": 0.0, "dear": 1.0}
     assert "better than choosing without looking at the question, for sure" in good.verdict
