@@ -16,6 +16,7 @@ from rich.console import Console
 
 from cli import (
     answer,
+    bench,
     calibrate,
     costs,
     deliveries,
@@ -52,6 +53,7 @@ for group in (
     deliveries,
     keys,
     calibrate,
+    bench,
     demo,
 ):
     group.add_to(app)

@@ -68,7 +68,7 @@ def compare(plan: Plan, effort: Effort) -> FileResult:
         yield from try_router("learned", router, trial)
         if abroad is not None:
             yield from try_router("learned elsewhere", abroad, trial)
-        yield from answer_methods(trial, router)
+        yield from answer_methods(trial)
         yield oracle(trial)
 
     weights = resamples(len(test), effort.resamples, trial.seed)

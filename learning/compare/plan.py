@@ -8,11 +8,12 @@ from pathlib import Path
 
 from learning.compare.methods import Trial
 from learning.compare.table import Table, halves_by_hash, models_with_costs, table_of
-from learning.outcomes import NO_PRICES, Outcome, Prices, read_outcomes, read_prices
+from learning.outcomes import NO_PRICES, Outcome, read_outcomes, read_prices
 from mirepoix.errors import InputError
 
 FEWEST = 20
 """Questions in each half; with fewer there is nothing to learn or to measure."""
+MANY = 3
 OWN_PRICES = "prices.json"
 SPLIT = "half by the SHA-256 of the question's id: even last byte to learn from, odd to report on"
 HELD_OUT = "all of the data to learn from, the held-out files to report on"
@@ -32,8 +33,15 @@ class Plan:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _File:
+    """One that was read, or several together under the names of all."""
+
     name: str
     outcomes: list[Outcome]
+    parts: tuple[str, ...] = ()
+
+    def overlaps(self, other: _File) -> bool:
+        """Whether the two hold the same questions."""
+        return bool({self.name, *self.parts} & {other.name, *other.parts})
 
 
 def plan(
@@ -49,23 +57,47 @@ def plan(
     Without `heldout` each file of `data` is split in two, and `train` are other files to learn from. With it, all of
     `data` and `train` are learned from.
     """
-    known = [_read(path, prices, most) for path in [*data, *train]]
+    beside_data = data[0].with_name(OWN_PRICES)
+
+    def read(paths: Sequence[Path]) -> list[_File]:
+        return _with_families([_read(path, prices, beside_data, most) for path in paths])
+
     if heldout:
-        return [_plan_held_out(_read(path, prices, most), known, seed) for path in heldout]
-    return [_plan_split(file, [other for other in known if other is not file], seed) for file in known[: len(data)]]
+        known = read([*data, *train])
+        return [_plan_held_out(file, known, seed) for file in read(heldout)]
+    files = read(data)
+    others = [*files, *read(train)] if train else files
+    return [_plan_split(file, [other for other in others if not file.overlaps(other)], seed) for file in files]
 
 
-def _read(path: Path, prices: Path | None, most: int | None) -> _File:
-    beside = path.with_name(OWN_PRICES)
-    known: Prices = read_prices(prices) if prices else read_prices(beside) if beside.exists() else NO_PRICES
-    return _File(path.name.partition(".")[0], read_outcomes(path, known)[:most])
+def _with_families(files: Sequence[_File]) -> list[_File]:
+    """The files, and those of many models that are parts of one benchmark together: zeroeval_gsm, zeroeval_crux, ...
+
+    A choice among many models takes more questions than one such part has.
+    """
+    families: dict[str, list[_File]] = {}
+    for file in files:
+        families.setdefault(file.name.partition("_")[0], []).append(file)
+    together = [
+        _File(f"{family}_*", [one for part in parts for one in part.outcomes], tuple(part.name for part in parts))
+        for family, parts in families.items()
+        if len(parts) > 1 and len(set.intersection(*({*part.outcomes[0].score} for part in parts))) >= MANY
+    ]
+    return [*files, *together]
+
+
+def _read(path: Path, prices: Path | None, beside_data: Path, most: int | None) -> _File:
+    """With the prices that are given, else those beside the file, else those beside the data."""
+    told = next((one for one in (prices, path.with_name(OWN_PRICES), beside_data) if one and one.exists()), None)
+    outcomes = read_outcomes(path, read_prices(told) if told else NO_PRICES)
+    return _File(path.name.partition(".")[0], outcomes[:most])
 
 
 def _plan_split(file: _File, others: Sequence[_File], seed: int) -> Plan:
     models = models_with_costs(file.name, file.outcomes)
     whole = table_of(file.name, file.outcomes, models)
     learn, report = halves_by_hash(whole)
-    elsewhere = [outcome for other in others for outcome in other.outcomes]
+    elsewhere = [outcome for other in others if not other.parts for outcome in other.outcomes]
     trial = Trial(whole.rows(learn), whole.rows(report), seed)
     return _checked(Plan(file.name, trial, whole, elsewhere, file.name, _left_out(file, whole)))
 
@@ -73,7 +105,7 @@ def _plan_split(file: _File, others: Sequence[_File], seed: int) -> Plan:
 def _plan_held_out(file: _File, known: Sequence[_File], seed: int) -> Plan:
     """Learn from the files like it: those of its name, else those with its tasks, else all that know its models."""
     offered = models_with_costs(file.name, file.outcomes)
-    able = [other for other in known if len(_shared(other, offered)) > 1]
+    able = [other for other in known if len(_shared(other, offered)) > 1 and (not other.parts or file.parts)]
     if not able:
         raise InputError(
             f"{file.name}: no file to learn from knows two of its models ({', '.join(offered)}); add one with --train."
@@ -90,7 +122,8 @@ def _plan_held_out(file: _File, known: Sequence[_File], seed: int) -> Plan:
         models = _shared(like[0], offered)
     outcomes = [outcome for other in like for outcome in other.outcomes]
     learn, report = table_of(file.name, outcomes, models), table_of(file.name, file.outcomes, models)
-    elsewhere = [outcome for other in known if other not in like for outcome in other.outcomes]
+    apart = [other for other in known if not other.parts and not any(one.overlaps(other) for one in like)]
+    elsewhere = [outcome for other in apart for outcome in other.outcomes]
     trained_on = ", ".join(other.name for other in like)
     notes = (
         *_left_out(file, report),
