@@ -1,4 +1,4 @@
-"""`jobs`, `show`, `trace`, `cancel`, `drive`: look at what happened, and step in."""
+"""`jobs`, `show`, `trace`, `cancel`, `drive`, `feedback`: look at what happened, and step in."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from db.budgets import job_account
 from db.overdue import stuck_job_ids
 from mirepoix.ledger.read import read_jobs
 from mirepoix.ledger.tables import now
+from mirepoix.states import FeedbackSource
 from mirepoix.views import usd_text
 
 STUCK_AFTER_LEASES = 2
@@ -24,7 +25,7 @@ JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of a job.")]
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (jobs, show, trace, cancel, drive):
+    for command in (jobs, show, trace, cancel, drive, feedback):
         app.command()(command)
 
 
@@ -94,6 +95,8 @@ def show(job: JobId, json: Json = False) -> None:
     if view.tags:
         tags = ", ".join(f"{name}={value}" for name, value in sorted(view.tags.items()))
         screen.out.print(f"tags: {screen.harmless(tags)}", markup=False, highlight=False)
+    for given in view.feedback:
+        screen.out.print(screen.feedback_line(given))
     if budget is not None:
         parts = (f"{name.removesuffix('_usd')} {usd} USD" for name, usd in budget.items())
         screen.out.print(f"budget: {', '.join(parts)}", markup=False, highlight=False)
@@ -119,6 +122,22 @@ def drive(job: JobId, json: Json = False) -> None:
         screen.print_json({"job": job, "sent": sent})
     else:
         screen.out.print(f"{job}: {', '.join(sent) or 'nothing waits to be sent'}", markup=False, highlight=False)
+
+
+def feedback(
+    job: JobId,
+    score: Annotated[float, typer.Argument(min=0, max=1, help="From 0 (of no use) to 1 (right).")],
+    note: Annotated[str | None, typer.Option(help="Why.")] = None,
+    source: Annotated[FeedbackSource, typer.Option(help="Who says so.")] = FeedbackSource.USER,
+    json: Json = False,
+) -> None:
+    """Say how good a job's answer was: routers learn from it. A newer word of a source replaces its older one."""
+    with context.client() as client:
+        client.get(job).feedback(score, note=note, source=source)
+    if json:
+        screen.print_json({"job": job, "score": score, "source": source, "note": note})
+    else:
+        screen.out.print(f"{job} {score:g} by {source.value}", markup=False, highlight=False)
 
 
 def cancel(job: JobId, json: Json = False) -> None:

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from mirepoix.views import AttemptView, Event, JobView, StepView, TraceView, usd_text
+from mirepoix.views import AttemptView, Event, FeedbackView, JobView, StepView, TraceView, usd_text
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, one object a line.")]
 
@@ -99,7 +99,15 @@ def print_trace(trace: TraceView) -> None:
     tree.add(
         Text(f"output: {_kept(trace, trace.output)}" if trace.error is None else f"error: {harmless(trace.error)}")
     )
+    for given in trace.feedback:
+        tree.add(feedback_line(given))
     out.print(tree)
+
+
+def feedback_line(given: FeedbackView) -> Text:
+    """`feedback: 0.8 by user: close`."""
+    note = "" if given.note is None else f": {shown(given.note)}"
+    return Text(f"feedback: {given.score:g} by {given.source}{note}")
 
 
 def shown(value: JsonValue, limit: int | None = SHORT) -> str:

@@ -28,6 +28,7 @@ def record_decision(connection: Connection, claim: Claim, decision: Decision) ->
         "reason": printable(decision.reason),
         "confidence": decision.confidence,
         "features": decision.features,
+        "trained": decision.trained,
         "created_at": now(),
     }
     connection.execute(insert(tables.Decision).values(row))

@@ -29,7 +29,7 @@ from mirepoix.spec import (
     Split,
     Vote,
 )
-from mirepoix.states import JobState, StepState
+from mirepoix.states import FeedbackSource, JobState, StepState
 
 __all__ = [
     "Accept",
@@ -41,6 +41,7 @@ __all__ = [
     "Chain",
     "Client",
     "Ensemble",
+    "FeedbackSource",
     "Fuse",
     "Gates",
     "Handle",

@@ -28,6 +28,7 @@ from mirepoix.ledger.contents import encode
 from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.export import export_traces
+from mirepoix.ledger.feedback import record_feedback
 from mirepoix.ledger.read import read_jobs, read_states, read_trace
 from mirepoix.ledger.search import Search, SearchFields, find_jobs
 from mirepoix.pieces import Listening, Piece, decode
@@ -35,7 +36,7 @@ from mirepoix.publisher import Publisher
 from mirepoix.settings import Settings
 from mirepoix.spans import submitting
 from mirepoix.spec import Pipeline
-from mirepoix.states import JobState, Lane
+from mirepoix.states import FeedbackSource, JobState, Lane
 from mirepoix.strict import unknown
 from mirepoix.views import ExportedTrace, JobView, TraceView
 from mirepoix.wake import Ear
@@ -297,6 +298,17 @@ class Handle:
         with self._client.database.write() as connection:
             return cancel_job(connection, self.id)
 
+    def feedback(
+        self, score: float, *, note: str | None = None, source: FeedbackSource | str = FeedbackSource.USER
+    ) -> None:
+        """Say how good the answer was, from 0 (of no use) to 1 (right), in place of what `source` said before.
+
+        Routers learn from it (`mirepoix train`). `source` is `user`, `schema`, `unit-test` or `judge`. Raises
+        InputError, also where there is no answer, and for a `note` on a job whose texts are not kept as they are.
+        """
+        with self._client.database.write() as connection:
+            record_feedback(connection, self.id, score, source, note)
+
     async def astate(self) -> JobState:
         """As `state`, without blocking the event loop."""
         return (await asyncio.to_thread(self.view)).state
@@ -322,6 +334,12 @@ class Handle:
     async def acancel(self) -> bool:
         """As `cancel`, without blocking the event loop."""
         return await asyncio.to_thread(self.cancel)
+
+    async def afeedback(
+        self, score: float, *, note: str | None = None, source: FeedbackSource | str = FeedbackSource.USER
+    ) -> None:
+        """As `feedback`, without blocking the event loop."""
+        await asyncio.to_thread(self.feedback, score, note=note, source=source)
 
 
 def require_input(value: JsonValue) -> None:

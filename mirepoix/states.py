@@ -78,6 +78,28 @@ class Store(StrEnum):
     """None: hashes, counts, costs and choices only."""
 
 
+class FeedbackSource(StrEnum):
+    """Who says how good a job's answer was."""
+
+    USER = "user"
+    """A person, or the program that speaks for one."""
+    SCHEMA = "schema"
+    """A check of its form."""
+    UNIT_TEST = "unit-test"
+    """A check of what it does: tests that pass, a number that is right."""
+    JUDGE = "judge"
+    """Another model."""
+
+
+class TrainedKind(StrEnum):
+    """What a trained file decides."""
+
+    ROUTER = "router"
+    """Which model is asked, from the question alone."""
+    POLICY = "policy"
+    """Which model is asked next, or that the answers so far are enough."""
+
+
 class EventKind(StrEnum):
     """Something out of the common that happened to a step."""
 

@@ -34,7 +34,7 @@ def shown(model: type[BaseModel]) -> list[str]:
 
 def unknown(what: str, given: str, known: Iterable[str]) -> str:
     """`unknown key 'modle'. Did you mean 'model'? Known: model, prompt.`"""
-    names = sorted(known)
+    names = sorted(map(str, known))
     near = get_close_matches(given, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown {what}.{hint} Known: {', '.join(names) or 'none'}."

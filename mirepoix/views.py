@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, JsonValue, PlainSerializer
 
 from mirepoix.again import Again
-from mirepoix.states import EventKind, JobState, StepState, Store
+from mirepoix.states import EventKind, FeedbackSource, JobState, StepState, Store
 
 
 def usd_text(amount: Decimal) -> str:
@@ -23,6 +23,15 @@ UsdText = Annotated[Decimal, PlainSerializer(usd_text, return_type=str, when_use
 
 class _View(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class FeedbackView(_View):
+    """What a source thinks of a job's answer: `score` is 0..1."""
+
+    source: FeedbackSource
+    score: float
+    note: str | None = None
+    at: datetime
 
 
 class JobView(_View):
@@ -50,15 +59,20 @@ class JobView(_View):
     finished_at: datetime | None = None
     store: Store = Store.FULL
     forgotten: bool = False
+    feedback: tuple[FeedbackView, ...] = ()
 
 
 class Decision(_View):
-    """What a router, gate or reducer chose; `confidence` is 0..1, `features` is what it looked at."""
+    """What a router, gate or reducer chose; `confidence` is 0..1, `features` is what it looked at.
+
+    `trained` is the hash (SHA-256) of the trained file that it asked, where it asked one.
+    """
 
     choice: str
     reason: str
     confidence: float
     features: dict[str, Any]
+    trained: str | None = None
 
 
 class AttemptView(_View):
@@ -162,6 +176,7 @@ class TraceView(_View):
     queued_s: float = 0.0
     store: Store = Store.FULL
     forgotten: bool = False
+    feedback: tuple[FeedbackView, ...] = ()
     events: tuple[Event, ...] = ()
 
 

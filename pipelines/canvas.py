@@ -4,8 +4,9 @@
     chain      chain(step, step, …); where steps do not need each other, group([step, …]) of those that can begin
     ensemble   chord([member, member, …], reduce); one that may end early is one signature that sends its members apart,
                and the ledger leads on from it, since a chord would wait for them all
-    cascade    chain(first tier, gate); the gate replaces itself by chain(next tier, gate) when it is not content,
-               or by chain(judge, gate) or chord([sample, sample, …], gate) when it cannot tell yet
+    cascade    chain(first tier, gate), or chord([first tiers], gate) where they are asked together; the gate replaces
+               itself by chain(next tier, gate) when it is not content, or by chain(judge, gate) or
+               chord([sample, sample, …], gate) when it cannot tell yet; with a policy it begins with the gate
     route, if  one signature that replaces itself by the branch it chooses
     map        one signature that replaces itself by chord([item, item, …], expand)
 
@@ -26,7 +27,7 @@ from mirepoix.planned import ReadyStep
 from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START, queue_name, shown_ids
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Route
 from mirepoix.states import Lane
-from pipelines.plan import first_links
+from pipelines.plan import first_links, first_tiers
 from pipelines.references import runs_in_line
 
 WINDOW = 6
@@ -49,7 +50,7 @@ class Canvas:
             case Call() | Route() | Map() | If():
                 return self.step(place)
             case Cascade():
-                return self.tier(place, 0)
+                return self.before(place, first_tiers(place)) if node.at_once else self.step(place)
             case Ensemble():
                 return self.step(place) if node.ends_early else self.fan(place, len(node.members))
             case Chain():
@@ -69,10 +70,6 @@ class Canvas:
                 break
             room -= weight(link)
         return links[0] if len(links) == 1 else chain(*links, app=self.app)
-
-    def tier(self, place: Place, index: int) -> Signature[Any]:
-        """The tier `index` of the cascade at `place`, and the gate behind it."""
-        return self.before(place, [child(place, index)])
 
     def before(self, place: Place, below: list[Place]) -> Signature[Any]:
         """All of `below` at once, and the decision at `place` behind them."""
@@ -120,7 +117,7 @@ def weight(place: Place) -> int:
         case Call() | Route() | Map() | If():
             return 1
         case Cascade():
-            return weight(child(place, 0)) + 1
+            return sum(weight(tier) for tier in first_tiers(place)) + 1
         case Ensemble() if place.node.ends_early:
             return 1
         case Ensemble():

@@ -1,7 +1,7 @@
 """From a pipeline to the steps that the ledger keeps: who waits for whom.
 
-A route, a map, and an ensemble that may end early begin with nothing below them; what they choose is planned when they
-choose it, and so is every tier of a cascade but the first, and what its gates ask. The steps of a chain wait for those
+A route, a map, an ensemble that may end early and a cascade with a policy begin with nothing below them; what they
+choose is planned when they choose it, and so is every tier of a cascade but the first ones, and what its gates ask. The steps of a chain wait for those
 that they refer to; where that is not simply the one before, they are `driven`: each begins at the moment when what it
 needs is there.
 """
@@ -28,7 +28,8 @@ def plan(place: Place) -> list[PlannedStep]:
         case Ensemble() if node.ends_early:
             return [_step(place, missing=0)]
         case Cascade():
-            return [_step(place, missing=1), *plan(child(place, 0))]
+            first = [step for tier in first_tiers(place) for step in plan(tier)]
+            return [_step(place, missing=node.at_once), *first]
         case Ensemble():
             members = [step for member in children(place) for step in plan(member)]
             return [_step(place, missing=len(node.members)), *members]
@@ -52,14 +53,22 @@ def first_steps(place: Place) -> list[str]:
     match place.node:
         case Call() | Route() | Map() | If():
             return [place.path]
+        case Cascade() if not place.node.at_once:
+            return [place.path]
         case Cascade():
-            return first_steps(child(place, 0))
+            return [path for tier in first_tiers(place) for path in first_steps(tier)]
         case Chain():
             return [path for link in first_links(place) for path in first_steps(link)]
         case Ensemble() if place.node.ends_early:
             return [place.path]
         case Ensemble():
             return [path for member in children(place) for path in first_steps(member)]
+
+
+def first_tiers(place: Place) -> list[Place]:
+    """The tiers of the cascade at `place` that are asked before it decides anything."""
+    at_once = place.node.at_once if isinstance(place.node, Cascade) else 0
+    return [child(place, index) for index in range(at_once)]
 
 
 def first_links(place: Place) -> list[Place]:

@@ -32,6 +32,7 @@ from tasks.showing import Showing
 from tasks.spans import NO_SPANS, Spans
 from tasks.telling import Teller
 from tasks.timers import Timers
+from tasks.trained import Trained
 
 SPECS_KEPT = 256
 LATENCIES_FRESH = 10.0
@@ -85,6 +86,11 @@ class House:
     def meters(self) -> Meters:
         """What this process counts."""
         return Meters(frozenset(self.config.pipelines))
+
+    @cached_property
+    def trained(self) -> Trained:
+        """The trained routers and policies, by name and by hash."""
+        return Trained()
 
     @property
     def measures(self) -> bool:

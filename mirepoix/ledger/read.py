@@ -16,9 +16,10 @@ from mirepoix.again import Again
 from mirepoix.errors import NotFound
 from mirepoix.ledger import tables
 from mirepoix.ledger.contents import load
+from mirepoix.ledger.feedback import read_feedback
 from mirepoix.ledger.tables import Attempt, Job, PipelineVersion, Step, StepEvent, now
 from mirepoix.states import ErrorKind, EventKind, JobState, StepState, Store
-from mirepoix.views import AttemptView, CallView, Decision, Event, JobView, StepView, TraceView
+from mirepoix.views import AttemptView, CallView, Decision, Event, FeedbackView, JobView, StepView, TraceView
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -104,6 +105,7 @@ def _trace(view: JobView, job: Row[Any], found: _Found) -> TraceView:
         queued_s=_seconds(job.created_at, job.started_at or job.finished_at),
         store=view.store,
         forgotten=view.forgotten,
+        feedback=view.feedback,
         events=tuple(found.events[view.job, "start"]),
     )
 
@@ -137,7 +139,8 @@ def _read_some(connection: Connection, ids: Sequence[str]) -> list[JobView]:
             raise NotFound(f"no job {id_!r} in this ledger. `mirepoix jobs` lists them.")
     spent = _spending(connection, ids)
     outputs = load(connection, [job.output_hash for job in jobs.values()])
-    return [_job_view(jobs[id_], spent[id_], outputs) for id_ in ids]
+    feedback = read_feedback(connection, ids)
+    return [_job_view(jobs[id_], spent[id_], outputs, feedback[id_]) for id_ in ids]
 
 
 class _Spending:
@@ -169,7 +172,7 @@ def _spending(connection: Connection, ids: Sequence[str]) -> dict[str, _Spending
     return spent
 
 
-def _job_view(job: Row[Any], spent: _Spending, outputs: dict[str, Any]) -> JobView:
+def _job_view(job: Row[Any], spent: _Spending, outputs: dict[str, Any], feedback: tuple[FeedbackView, ...]) -> JobView:
     return JobView(
         job=job.id,
         state=JobState(job.state),
@@ -189,6 +192,7 @@ def _job_view(job: Row[Any], spent: _Spending, outputs: dict[str, Any]) -> JobVi
         finished_at=job.finished_at,
         store=Store(job.store),
         forgotten=job.store == Store.NONE and job.filed_at is not None,
+        feedback=feedback,
     )
 
 
@@ -221,7 +225,13 @@ def _decisions(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, st
     found: dict[tuple[str, str], list[Decision]] = defaultdict(list)
     query = select(*tables.Decision.__table__.c).where(tables.Decision.job_id.in_(ids)).order_by(tables.Decision.epoch)
     for row in connection.execute(query):
-        view = Decision(choice=row.choice, reason=row.reason, confidence=row.confidence, features=row.features)
+        view = Decision(
+            choice=row.choice,
+            reason=row.reason,
+            confidence=row.confidence,
+            features=row.features,
+            trained=row.trained,
+        )
         found[row.job_id, row.path].append(view)
     return found
 

@@ -255,10 +255,18 @@ class Step(Base):
 
 
 class Decision(Base):
-    """What a router, gate or reducer chose, and why."""
+    """What a router, gate or reducer chose, and why. `trained` is the hash of the trained file that it asked."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Unique("job_id", "path", "epoch"),)
+    __table_args__ = (
+        Unique("job_id", "path", "epoch"),
+        Index(
+            "ix_decisions_trained",
+            "trained",
+            sqlite_where=text("trained IS NOT NULL"),
+            postgresql_where=text("trained IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(AutoId, primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
@@ -269,6 +277,7 @@ class Decision(Base):
     reason: Mapped[str] = mapped_column(Text)
     confidence: Mapped[float] = mapped_column(Float)
     features: Mapped[dict[str, Any]]
+    trained: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime]
 
 
@@ -438,6 +447,45 @@ class Quarantined(Base):
     count: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
+
+
+class Feedback(Base):
+    """What a `source` thinks of a job's answer, a `score` from 0 to 1, in place of what it thought before."""
+
+    __tablename__ = "feedback"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(10), primary_key=True)
+    score: Mapped[float] = mapped_column(Float)
+    note: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class TrainedFile(Base):
+    """The bytes of a trained router or answer policy, stored once under their SHA-256 whoever refers to them."""
+
+    __tablename__ = "trained_files"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body: Mapped[bytes]
+
+
+class TrainedVersion(Base):
+    """A version of what was trained under a name. The one that was promoted last is the one that decides.
+
+    `report` is what it was trained on and how good it was on questions kept from it; `reason` is why it was promoted
+    although it was not better than the one before.
+    """
+
+    __tablename__ = "trained_versions"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    hash: Mapped[str] = mapped_column(ForeignKey("trained_files.hash"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    report: Mapped[dict[str, Any]]
+    trained_at: Mapped[datetime]
+    promoted_at: Mapped[datetime | None]
+    reason: Mapped[str | None] = mapped_column(Text)
 
 
 class ApiKey(Base):

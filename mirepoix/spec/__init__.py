@@ -20,8 +20,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
+from mirepoix.spec.agreement import Agreement, Fields, SameAs
 from mirepoix.spec.call import Cache, Call
-from mirepoix.spec.cascade import Accept, Cascade
+from mirepoix.spec.cascade import Accept, Cascade, Policy
 from mirepoix.spec.chain import Chain
 from mirepoix.spec.condition import If
 from mirepoix.spec.ensemble import Ensemble, Hedge, TieJudge
@@ -34,6 +35,7 @@ from mirepoix.spec.route import Branch, Route
 __all__ = [
     "KINDS",
     "Accept",
+    "Agreement",
     "Branch",
     "ByField",
     "Cache",
@@ -41,6 +43,7 @@ __all__ = [
     "Cascade",
     "Chain",
     "Ensemble",
+    "Fields",
     "First",
     "Fuse",
     "Gates",
@@ -53,8 +56,10 @@ __all__ = [
     "Node",
     "Numbers",
     "Pipeline",
+    "Policy",
     "Reduce",
     "Route",
+    "SameAs",
     "Split",
     "StepName",
     "TieJudge",

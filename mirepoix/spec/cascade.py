@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from mirepoix.spec.agreement import Agreement, SameAs
 from mirepoix.spec.gates import Gates, Share
 from mirepoix.spec.node import Node
 from mirepoix.strict import Strict
@@ -22,14 +23,15 @@ class Accept(Strict):
 
     `at_least` is one number, or one for each tier; the last of them holds for the tiers after it. The score is the mean
     of what the `gates` say, by their weights; without `gates` it is read from the answer's own words. With `agreement`
-    an answer is accepted, whatever its score, as soon as so many tiers gave the same one. `otherwise` is what happens
-    when no answer was good enough: the `last` one stands (the default), or the `best`, or the cascade `fail`s.
+    an answer is accepted, whatever its score, as soon as so many tiers gave the same one; where neither `gates` nor
+    `at_least` stand beside it, no score accepts an answer. `otherwise` is what happens when no answer was good enough:
+    the `last` one stands (the default), or the `best`, or the cascade `fail`s.
     `ask_all` asks all tiers and all gates whatever they say: `mirepoix calibrate` learns from that.
     """
 
-    at_least: Share | tuple[Share, ...] = AT_LEAST
+    at_least: Share | tuple[Share, ...] | None = None
     gates: Gates | None = None
-    agreement: int | None = Field(default=None, ge=2, le=20)
+    agreement: Agreement | None = None
     otherwise: Literal["last", "best", "fail"] | None = None
     ask_all: Literal[True] | None = None
 
@@ -37,15 +39,50 @@ class Accept(Strict):
         """The score that the answer of that tier must reach."""
         if isinstance(self.at_least, tuple):
             return self.at_least[min(tier, len(self.at_least) - 1)]
-        return self.at_least
+        return AT_LEAST if self.at_least is None else self.at_least
+
+    @property
+    def by_agreement_alone(self) -> bool:
+        """Whether no score accepts an answer, only its being given again."""
+        return self.agreement is not None and self.gates is None and self.at_least is None
+
+
+class Policy(Strict):
+    """A trained policy chooses after each answer which tier is asked next, or that the answers so far are enough.
+
+    `learned` is its name in the registry of trained files. `target_quality` is a share of the quality of the best
+    single model, which is kept as cheaply as can be; or `quality_per_usd` says how many more right answers a dollar
+    must buy at least. `by` is when two answers are the same.
+    """
+
+    learned: str = Field(min_length=1, max_length=64)
+    target_quality: float | None = Field(default=None, gt=0, le=2)
+    quality_per_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    by: SameAs = SameAs()
+
+    @model_validator(mode="after")
+    def _has_one_aim(self) -> Self:
+        if (self.target_quality is None) == (self.quality_per_usd is None):
+            raise ValueError("a policy takes one of target_quality and quality_per_usd.")
+        return self
 
 
 class Cascade(Node):
-    """Ask the first tier; look at its answer; go on to the next tier only when it is not good enough."""
+    """Ask the first tier; look at its answer; go on to the next tier only when it is not good enough.
+
+    The first `together` tiers are asked at once. With a `policy` it, not `accept`, says whom to ask and when to stop.
+    """
 
     kind: Literal["cascade"] = "cascade"
     tiers: tuple[Pipeline, ...] = Field(min_length=1, max_length=20)
     accept: Accept = Accept()
+    together: int | None = Field(default=None, ge=1, le=20)
+    policy: Policy | None = None
+
+    @property
+    def at_once(self) -> int:
+        """How many tiers are asked before anything is decided; with a policy, which decides that, none."""
+        return 0 if self.policy is not None else self.together or 1
 
     @model_validator(mode="before")
     @classmethod
@@ -74,4 +111,23 @@ class Cascade(Node):
                 f"accept.at_least has {len(self.accept.at_least)} numbers for {len(self.tiers)} tiers; "
                 "it is one number, or one for each tier."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _together_fits(self) -> Self:
+        if self.at_once > len(self.tiers):
+            raise ValueError(f"together is {self.together}, but there are only {len(self.tiers)} tiers.")
+        if self.at_once > 1 and self.accept.agreement is None:
+            raise ValueError("tiers are asked together to see whether they agree: say accept.agreement as well.")
+        return self
+
+    @model_validator(mode="after")
+    def _policy_stands_alone(self) -> Self:
+        if self.policy is None:
+            return self
+        if self.accept != Accept() or self.together is not None:
+            raise ValueError("a policy says itself when to stop and whom to ask: leave out accept and together.")
+        models = [tier.model for tier in self.tiers if tier.kind == "call"]
+        if len(set(models)) < len(self.tiers):
+            raise ValueError("the tiers of a policy are calls, each of another model: it knows them by their models.")
         return self

@@ -8,13 +8,13 @@ from enum import Enum
 
 from pydantic import JsonValue
 
-from mirepoix.spec import Accept
+from mirepoix.spec import Accept, SameAs
 from mirepoix.spec.gates import Gate
 from mirepoix.views import Decision
 from pipelines.gates.ask import ASK_MODELS, Heed, ask_gates
 from pipelines.gates.seen import Tier
 from pipelines.gates.weigh import Verdict, still_open, weigh
-from pipelines.reducers import normalise
+from pipelines.reducers import Member, same_groups
 
 
 class Ask(Enum):
@@ -30,32 +30,52 @@ ASKS = {"consistency": Ask.SAMPLES, "judge": Ask.JUDGE}
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a cascade does next, and why: the answer of tier `stands`, or `ask` first, or, with neither, fail."""
+    """What a cascade does next, and why: the answer of tier `stands`, or `ask` first, or, with neither, fail.
+
+    `tier` is the one that is asked, sampled or judged.
+    """
 
     decision: Decision
     stands: int | None = None
     ask: Ask | None = None
+    tier: int = 0
 
 
 def next_move(accept: Accept, tiers: Sequence[Tier], *, more: bool, given: JsonValue = None) -> Move:
     """What follows from the `tiers` asked so far; `more` says whether there is another, `given` is the job's input."""
     index = len(tiers) - 1
+    agreeing = _agreeing(accept, tiers)
+    agreed = _accept_agreed(accept, tiers, agreeing, given)
+    if agreed is not None:
+        return agreed
     if tiers[index].error is not None:
         return _without_answer(accept, tiers, more=more, given=given)
     threshold, heed = accept.threshold(index), ask_gates(accept, tiers, index, given)
     verdict = weigh(heed.said)
-    agreeing = _agreeing(tiers)
-    agreed = accept.agreement is not None and agreeing >= accept.agreement and not verdict.vetoes
     features = _features(index, threshold, verdict, heed)
     if accept.agreement is not None:
-        features["agreeing"] = agreeing
-    wanted = None if agreed and not accept.ask_all else _wanted(accept, heed, threshold, more=more)
+        features["agreeing"] = len(agreeing)
+    wanted = _wanted(accept, heed, threshold, more=more)
     if wanted is not None:
-        return _ask_models(wanted, verdict, threshold, features)
-    if agreed and not accept.ask_all:
-        reason = f"{agreeing} tiers agree; {_told(verdict, threshold)}"
-        return Move(_decision("accept", reason, max(verdict.score, agreeing / len(tiers)), features), stands=index)
+        return _ask_models(wanted, index, verdict, threshold, features)
     return _conclude(accept, tiers, verdict, features, more=more, given=given)
+
+
+def _accept_agreed(accept: Accept, tiers: Sequence[Tier], agreeing: Sequence[int], given: JsonValue) -> Move | None:
+    """Accept an answer that enough tiers gave, unless a gate vetoes it; None where there is none."""
+    if accept.agreement is None or len(agreeing) < accept.agreement.of or accept.ask_all:
+        return None
+    stands = agreeing[-1]
+    threshold, heed = accept.threshold(stands), ask_gates(accept, tiers, stands, given)
+    verdict = weigh(heed.said)
+    if verdict.vetoes:
+        return None
+    features = _features(stands, threshold, verdict, heed) | {"agreeing": len(agreeing)}
+    if stands != len(tiers) - 1:
+        features["accepted"] = stands
+    told = "" if accept.by_agreement_alone else f"; {_told(verdict, threshold)}"
+    reason = f"{len(agreeing)} tiers agree{told}"
+    return Move(_decision("accept", reason, max(verdict.score, len(agreeing) / len(tiers)), features), stands=stands)
 
 
 def _conclude(
@@ -71,9 +91,11 @@ def _conclude(
     index = len(tiers) - 1
     threshold = accept.threshold(index)
     told, good = _told(verdict, threshold), verdict.accepts(threshold)
+    if accept.by_agreement_alone:
+        told, good = f"{features['agreeing']} of {len(tiers)} tiers agree", False
     if more and (accept.ask_all or not good):
         all_asked = "; all tiers are asked" if good else ""
-        return Move(_decision("escalate", told + all_asked, verdict.score, features), ask=Ask.NEXT_TIER)
+        return Move(_decision("escalate", told + all_asked, verdict.score, features), ask=Ask.NEXT_TIER, tier=index + 1)
     if good or accept.ask_all or accept.otherwise in (None, "last"):
         ending = "" if good else "; there is no further tier"
         return Move(_decision("accept", told + ending, verdict.score, features), stands=index)
@@ -90,7 +112,8 @@ def _without_answer(accept: Accept, tiers: Sequence[Tier], *, more: bool, given:
     features: dict[str, JsonValue] = {"tier": index, "at_least": accept.threshold(index), "error": tiers[-1].error}
     said = f"tier {index} gave no answer"
     if more:
-        return Move(_decision("escalate", f"{said}: {tiers[-1].error}", 0.0, features), ask=Ask.NEXT_TIER)
+        decision = _decision("escalate", f"{said}: {tiers[-1].error}", 0.0, features)
+        return Move(decision, ask=Ask.NEXT_TIER, tier=index + 1)
     if all(tier.error is not None for tier in tiers):
         return Move(_decision("fail", f"no tier gave an answer; the last one: {tiers[-1].error}", 0.0, features))
     if accept.otherwise == "fail":
@@ -111,10 +134,10 @@ def _wanted(accept: Accept, heed: Heed, threshold: float, *, more: bool) -> str 
     return next(name for name in ASK_MODELS if name in heed.waiting)
 
 
-def _ask_models(wanted: str, verdict: Verdict, threshold: float, features: dict[str, JsonValue]) -> Move:
+def _ask_models(wanted: str, tier: int, verdict: Verdict, threshold: float, features: dict[str, JsonValue]) -> Move:
     said = "; ".join(map(str, verdict.said)) or "no gate has spoken"
     reason = f"{said}: {wanted} is to say whether it reaches {threshold:.2f}"
-    return Move(_decision(ASKS[wanted].value, reason, verdict.score, features), ask=ASKS[wanted])
+    return Move(_decision(ASKS[wanted].value, reason, verdict.score, features), ask=ASKS[wanted], tier=tier)
 
 
 def _best(accept: Accept, tiers: Sequence[Tier], given: JsonValue) -> tuple[int, float]:
@@ -128,10 +151,12 @@ def _best(accept: Accept, tiers: Sequence[Tier], given: JsonValue) -> tuple[int,
     return best, verdicts[best].score
 
 
-def _agreeing(tiers: Sequence[Tier]) -> int:
-    """How many tiers, the last one among them, say what the last one says."""
-    said = normalise(tiers[-1].answer)
-    return sum(tier.error is None and not tier.empty and normalise(tier.answer) == said for tier in tiers)
+def _agreeing(accept: Accept, tiers: Sequence[Tier]) -> tuple[int, ...]:
+    """The tiers that say the same: the most there are; of groups as large the one with the last tier in it."""
+    by = accept.agreement.by if accept.agreement else SameAs()
+    members = [Member(str(index), tier.answer) for index, tier in enumerate(tiers) if tier.error is None]
+    groups = [tuple(sorted(int(member.path) for member in group.members)) for group in same_groups(by, members)]
+    return max(groups, key=lambda group: (len(group), group[-1]), default=())
 
 
 def _told(verdict: Verdict, threshold: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from mirepoix.ended import Below
 from mirepoix.paths import Place, child, children, judge_of, samples_of
 from mirepoix.spec import Cascade
-from pipelines.gates.cascade import Ask
+from pipelines.gates.cascade import Ask, Move
 from pipelines.gates.seen import Heard, Tier
 
 
@@ -17,15 +17,17 @@ def see_tiers(place: Place, below: Sequence[Below]) -> tuple[Tier, ...]:
     return tuple(_see_tier(place, tier, by_path) for tier in children(place) if tier.path in by_path)
 
 
-def places_asked(place: Place, asked: int, ask: Ask) -> list[Place]:
-    """What the cascade at `place`, whose last asked tier is number `asked`, asks next."""
-    match ask:
+def places_asked(place: Place, move: Move) -> list[Place]:
+    """What the cascade at `place` asks by this move; nothing where an answer stands, or none does."""
+    match move.ask:
+        case None:
+            return []
         case Ask.NEXT_TIER:
-            return [child(place, asked + 1)]
+            return [child(place, move.tier)]
         case Ask.SAMPLES:
-            return samples_of(place, asked)
+            return samples_of(place, move.tier)
         case Ask.JUDGE:
-            return [judge_of(place, asked)]
+            return [judge_of(place, move.tier)]
 
 
 def _see_tier(cascade: Place, tier: Place, by_path: Mapping[str, Below]) -> Tier:

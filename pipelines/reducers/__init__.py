@@ -11,6 +11,7 @@ from mirepoix.views import Decision
 from pipelines.reducers.ballots import Group, Irreducible, Member, Reduced, count
 from pipelines.reducers.by_field import merge_fields
 from pipelines.reducers.numbers import middle, near_groups, vote_on_numbers
+from pipelines.reducers.sameness import same_groups
 from pipelines.reducers.vote import alike, majority_vote, normalise
 from pipelines.reducers.weights import voices
 
@@ -26,6 +27,7 @@ __all__ = [
     "majority_vote",
     "normalise",
     "reduce_answers",
+    "same_groups",
     "voices",
 ]
 

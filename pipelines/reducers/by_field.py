@@ -53,7 +53,7 @@ class _Merge:
         parts = [part for part, _ in values]
         if rule in (None, "union", "intersection") and all(isinstance(part, list) for part in parts):
             return self._together(values, path, everywhere=rule == "intersection")
-        numbers = [(float(part), member) for part, member in values if _is_number(part)]
+        numbers = [(float(part), member) for part, member in values if is_number(part)]
         if (rule in ("median", "mean") and numbers) or (rule is None and len(numbers) == len(parts)):
             return self._middle(numbers, path, mean=rule == "mean")
         if rule is None and depth < DEEPEST and all(isinstance(part, dict) for part in parts):
@@ -142,7 +142,8 @@ def as_object(answer: JsonValue) -> dict[str, JsonValue] | None:
     return value if isinstance(value, dict) else None
 
 
-def _is_number(part: JsonValue) -> TypeGuard[int | float]:
+def is_number(part: JsonValue) -> TypeGuard[int | float]:
+    """Whether it is a number, no boolean, and small enough to be reckoned with."""
     return isinstance(part, (int, float)) and not isinstance(part, bool) and abs(part) < 1e300
 
 

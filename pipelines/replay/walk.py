@@ -199,7 +199,7 @@ class Walk:
                 return self._answer(place, tiers[move.stands].answer)
             if move.ask is None:
                 return self._fail(place, ErrorKind.EXHAUSTED, move.decision.reason)
-            self._require_ends(places_asked(place, len(tiers) - 1, move.ask))
+            self._require_ends(places_asked(place, move))
 
     def _map(self, place: Place, node: Map) -> Below:
         items = find_items(self, place)

@@ -24,7 +24,7 @@ def cascade(accept: dict[str, Any], tiers: list[dict[str, Any]] | None = None) -
 
 def test_what_is_not_said_is_not_dumped_so_that_versions_stay() -> None:
     plain = Cascade(tiers=(Call(model="a"),))
-    assert dump(plain)["accept"] == {"at_least": 0.8}
+    assert dump(plain)["accept"] == {}
 
 
 def test_a_bare_number_is_a_weight_and_nothing_means_the_usual() -> None:

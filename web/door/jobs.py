@@ -1,4 +1,4 @@
-"""`/v1/jobs`: submit, look, cancel."""
+"""`/v1/jobs`: submit, look, cancel, say how good the answer was."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from web.door.callers import Caller, Reader, Submitter
 from web.door.requests import (
     MOST_LISTED,
     PRINTABLE,
+    FeedbackRequest,
     IdempotencyKey,
     JobAccepted,
     JobPage,
@@ -88,6 +89,16 @@ def cancel_job(request: Request, caller: Submitter, id: JobId) -> JobReply:
     if view.state is not JobState.CANCELLED:
         raise Refusal(409, f"the job has {view.state.value} already.", code="already_ended")
     return JobReply.of(view)
+
+
+@router.post("/v1/jobs/{id}/feedback")
+def give_feedback(request: Request, caller: Submitter, id: JobId, feedback: FeedbackRequest) -> JobReply:
+    """Say how good a job's answer was; a newer word of the same source replaces the older one."""
+    handle = own_job(request, caller, id)
+    if (state := handle.state) is not JobState.SUCCEEDED:
+        raise Refusal(409, f"the job has no answer to judge: it is {state.value}.", code="no_answer")
+    handle.feedback(feedback.score, note=feedback.note, source=feedback.source)
+    return JobReply.of(handle.view())
 
 
 def own_job(request: Request, caller: Caller, job_id: str) -> Handle:

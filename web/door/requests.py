@@ -9,7 +9,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationInfo
 
 from mirepoix.ledger.accept import LONGEST_DEADLINE, MOST_URGENT, Options
-from mirepoix.states import JobState
+from mirepoix.ledger.feedback import LONGEST_NOTE
+from mirepoix.states import FeedbackSource, JobState
 from mirepoix.tags import LONGEST_VALUE, MOST_TAGS
 from mirepoix.views import JobView
 from web.door.callers import Caller
@@ -72,6 +73,16 @@ class BulkLine(JobRequest):
     """A line of a bulk request."""
 
     key: IdempotencyKey | None = None
+
+
+class FeedbackRequest(BaseModel):
+    """How good a job's answer was, from 0 (of no use) to 1 (right), and who says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    score: Annotated[float, Field(ge=0, le=1, strict=True)]
+    source: FeedbackSource = FeedbackSource.USER
+    note: Annotated[str, Field(min_length=1, max_length=LONGEST_NOTE)] | None = None
 
 
 class JobAccepted(BaseModel):

@@ -1,0 +1,154 @@
+"""Play a way of asking models, one after another or some at once, on recorded outcomes: what it is worth, and costs.
+
+What counts as agreement: two recorded answers (`Outcome.pred`, else the recorded text, `Outcome.response`) are the same
+in the sense of a `SameAs`, by default as normalised texts, just as running cascades compare them. An empty answer, or
+one that was not recorded, agrees with none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Protocol
+
+from learning.outcomes import Outcome
+from mirepoix.errors import InputError
+from mirepoix.spec import SameAs
+from pipelines.learned.answer_policy import AnswerPolicy, Heard
+from pipelines.reducers import Member, same_groups
+
+TEXT = SameAs()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Ask these models at once, or, where there are none, let the answer of `stands` stand."""
+
+    ask: tuple[str, ...] = ()
+    stands: str = ""
+
+
+class AskingPolicy(Protocol):
+    """A way of asking models: what to do after `asked` have answered, looking at their answers alone."""
+
+    def step(self, outcome: Outcome, asked: Sequence[str]) -> Step:
+        """Whom to ask next, or what stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one question: quality 0..1, USD, the models in the order they were asked, and whose answer stood."""
+
+    quality: float
+    cost: float
+    asked: tuple[str, ...]
+    stands: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementCascade:
+    """Ask `order`, the first `together` at once, until `agreement` of them say the same; else the last one stands."""
+
+    order: tuple[str, ...]
+    agreement: int = 2
+    together: int = 1
+    by: SameAs = TEXT
+
+    def step(self, outcome: Outcome, asked: Sequence[str]) -> Step:
+        """As `AskingPolicy` has it."""
+        if not asked:
+            return Step(ask=self.order[: self.together])
+        groups = groups_in(outcome, asked, self.by)
+        sizes = [sum(other == group for other in groups) if group >= 0 else 0 for group in groups]
+        if max(sizes) >= self.agreement:
+            return Step(stands=max(zip(sizes, range(len(asked)), asked, strict=True))[2])
+        rest = self.order[len(asked) :]
+        return Step(ask=rest[:1]) if rest else Step(stands=asked[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedCascade:
+    """Ask whom a learned policy asks, at this price of quality (right answers per USD)."""
+
+    policy: AnswerPolicy
+    price: float
+    by: SameAs = TEXT
+
+    def step(self, outcome: Outcome, asked: Sequence[str]) -> Step:
+        """As `AskingPolicy` has it."""
+        groups = groups_in(outcome, asked, self.by)
+        heard = {model: Heard(group, characters_of(outcome, model)) for model, group in zip(asked, groups, strict=True)}
+        advice = self.policy.advise(outcome.question, heard, self.price)
+        return Step(stands=advice.stands or asked[-1]) if advice.ask is None else Step(ask=(advice.ask,))
+
+
+def simulate(policy: AskingPolicy, outcomes: Sequence[Outcome]) -> list[Result]:
+    """What `policy` makes of each outcome; raises InputError where a model's score or cost was not recorded."""
+    return [_play(policy, outcome) for outcome in outcomes]
+
+
+def single(model: str, outcomes: Sequence[Outcome]) -> list[Result]:
+    """What asking that model alone makes of each outcome."""
+    return [Result(_score(outcome, model), _cost(outcome, model), (model,), model) for outcome in outcomes]
+
+
+def best_single(models: Sequence[str], outcomes: Sequence[Outcome]) -> str:
+    """The model that is right most often; of equals the cheapest."""
+    results = {model: single(model, outcomes) for model in models}
+    return min(models, key=lambda model: (-quality_of(results[model]), cost_of(results[model])))
+
+
+def quality_of(results: Sequence[Result]) -> float:
+    """The mean quality, 0..1."""
+    return fmean(result.quality for result in results)
+
+
+def cost_of(results: Sequence[Result]) -> float:
+    """USD per question."""
+    return fmean(result.cost for result in results)
+
+
+def shares_of(results: Sequence[Result]) -> dict[str, float]:
+    """How often each model was asked, as a share of the questions."""
+    models = dict.fromkeys(model for result in results for model in result.asked)
+    return {model: sum(model in result.asked for result in results) / len(results) for model in models}
+
+
+def groups_in(outcome: Outcome, models: Sequence[str], by: SameAs = TEXT) -> list[int]:
+    """For each of `models` the number of the group of same answers that its own is in; -1 where it is in none."""
+    members = [Member(str(index), _answer(outcome, model)) for index, model in enumerate(models)]
+    groups = [-1] * len(models)
+    for number, group in enumerate(same_groups(by, members)):
+        for member in group.members:
+            groups[int(member.path)] = number
+    return groups
+
+
+def characters_of(outcome: Outcome, model: str) -> int:
+    """How long the answer of `model` was; 0 where nothing tells."""
+    return outcome.out_chars.get(model, len(_answer(outcome, model)))
+
+
+def _answer(outcome: Outcome, model: str) -> str:
+    return outcome.pred.get(model) or outcome.response.get(model, "")
+
+
+def _play(policy: AskingPolicy, outcome: Outcome) -> Result:
+    asked: tuple[str, ...] = ()
+    while (step := policy.step(outcome, asked)).ask:
+        asked += step.ask
+    cost = sum(_cost(outcome, model) for model in asked)
+    return Result(_score(outcome, step.stands), cost, asked, step.stands)
+
+
+def _score(outcome: Outcome, model: str) -> float:
+    if model not in outcome.score:
+        raise InputError(f"outcome {outcome.id!r} has no score of {model!r}. Known: {', '.join(outcome.score)}.")
+    return outcome.score[model]
+
+
+def _cost(outcome: Outcome, model: str) -> float:
+    if model not in outcome.cost:
+        raise InputError(f"outcome {outcome.id!r} has no cost of {model!r}: record it, or give prices.")
+    return float(outcome.cost[model])

@@ -1,0 +1,256 @@
+"""Learn from recorded answers whom to ask next and when to stop: makes an `AnswerPolicy`.
+
+Three things are fitted, each on what the one before it says of questions that it did not learn from: the chance that an
+answer is right, given who agrees with whom (logistic regression over all sets of models that can have been asked); how
+much that would gain by further models (ridge regression on what came of it); and, by playing the whole on questions held
+out, what quality each price of quality yields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from learning.cascades import characters_of, groups_in
+from learning.outcomes import Outcome
+from learning.train import train_router
+from mirepoix.errors import InputError
+from mirepoix.spec import SameAs
+from pipelines.learned.answer_policy import MOST_MODELS, AnswerPolicy, Linear, Promise, sets_of
+from pipelines.learned.model import LearnedRouter
+from pipelines.learned.states import Floats, Ints, States, log_odds
+
+FOLDS = 4
+PRICES = np.geomspace(0.005, 3.0, 24)
+"""Tried prices of quality: right answers for what a question costs the dearest model."""
+PENALTY = 30.0
+"""Of the squared standardised weights of who is right, against the log-likelihood of rows that count 1 a question."""
+RIDGE = 300.0
+NEWTON_STEPS = 12
+SAFETY = 1.28
+"""Standard errors below the mean that nine means of ten stay above (normal distribution)."""
+TOLERANCE = 0.01
+"""A promise is kept when it is met within a point."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """Outcomes as arrays, [questions, models]: USD, scores and what `States` holds; `characters` of each question."""
+
+    groups: Ints
+    prior: Floats
+    length: Floats
+    score: Floats
+    cost: Floats
+    characters: Floats
+
+    def of(self, rows: Ints) -> Recorded:
+        """Those questions alone."""
+        return Recorded(*(array[rows] for array in vars(self).values()))
+
+    def states(self, asked: Sequence[bool]) -> States:
+        """As they stand when these models have answered."""
+        return States(tuple(asked), self.groups, self.prior, self.length)
+
+
+def train_policy(
+    outcomes: Sequence[Outcome], models: Sequence[str], *, by: SameAs | None = None, seed: int = 1
+) -> AnswerPolicy:
+    """Learn from `outcomes` whom of `models` to ask when; the same input gives the same bytes.
+
+    `by` is when two answers are the same (default: as normalised texts). Raises InputError where there are too few
+    outcomes or too many models, or one lacks a score or a cost.
+    """
+    if not 2 <= len(models) <= MOST_MODELS:
+        raise InputError(f"an answer policy is trained for 2 to {MOST_MODELS} models, not {len(models)}.")
+    router = train_router(outcomes, models, seed=seed)
+    recorded, mean, spread = _record(outcomes, models, router, by or SameAs())
+    empty = np.zeros(0)
+    blank = AnswerPolicy(
+        router,
+        right=Linear(empty, empty),
+        gain=Linear(empty, empty),
+        begin=Linear(empty, empty),
+        length_mean=mean,
+        length_spread=spread,
+        usd=empty,
+        usd_a_character=empty,
+        promise=Promise(empty, empty, empty, empty),
+    )
+    rows = np.random.default_rng(seed).permutation(len(outcomes))
+    promise = _promise(blank, recorded, np.array_split(rows, FOLDS))
+    return replace(_fit(blank, recorded.of(rows)), promise=promise)
+
+
+def _record(
+    outcomes: Sequence[Outcome], models: Sequence[str], router: LearnedRouter, by: SameAs
+) -> tuple[Recorded, Floats, Floats]:
+    """The outcomes as arrays, and the mean and spread of the logarithms of the answers' lengths, [models]."""
+    for outcome in outcomes:
+        unpriced = [model for model in models if model not in outcome.cost]
+        if unpriced:
+            raise InputError(f"outcome {outcome.id!r} has no cost of {unpriced[0]!r}: record it, or give prices.")
+    lengths = np.log1p([[characters_of(outcome, model) for model in models] for outcome in outcomes])
+    mean, spread = lengths.mean(axis=0), np.maximum(lengths.std(axis=0), 1e-3)
+    recorded = Recorded(
+        groups=np.array([groups_in(outcome, models, by) for outcome in outcomes]),
+        prior=log_odds(router.held_out.chances.astype(float)),
+        length=(lengths - mean) / spread,
+        score=np.array([[outcome.score[model] for model in models] for outcome in outcomes]),
+        cost=np.array([[float(outcome.cost[model]) for model in models] for outcome in outcomes]),
+        characters=np.array([float(len(outcome.question)) for outcome in outcomes]),
+    )
+    return recorded, mean, spread
+
+
+def _promise(blank: AnswerPolicy, recorded: Recorded, folds: Sequence[Ints]) -> Promise:
+    """What came of questions that the policy had not learned from, at each price."""
+    prices = PRICES / recorded.cost.mean(axis=0).max()
+    quality, cost = np.zeros((2, len(prices), len(recorded.score)))
+    for number, test in enumerate(folds):
+        learn = np.concatenate([fold for other, fold in enumerate(folds) if other != number])
+        played = play(_fit(blank, recorded.of(learn)), recorded.of(test), prices)
+        quality[:, test], cost[:, test] = played
+    best = recorded.score[:, recorded.score.mean(axis=0).argmax()]
+    reference = max(float(best.mean()), 1e-9)
+    relative = quality.mean(axis=1) / reference
+    # Of the difference to the best single model, question by question: what both get right or wrong says nothing.
+    error = (quality - best).std(axis=1) / np.sqrt(len(best)) / reference
+    safe = relative - np.maximum(0.0, SAFETY * error - TOLERANCE)
+    return Promise(prices, relative, safe, cost.mean(axis=1))
+
+
+def play(policy: AnswerPolicy, recorded: Recorded, prices: Floats) -> tuple[Floats, Floats]:
+    """The quality and cost of each question at each of the prices, both [prices, questions]."""
+    models, sets = recorded.score.shape[1], sets_of(recorded.score.shape[1])
+    expected = policy.costs(recorded.characters)
+    expected_sets = np.stack([expected[:, list(one)].sum(axis=1) for one in sets], axis=1)
+    cheapest = np.stack([np.array(one)[expected[:, list(one)].argmin(axis=1)] for one in sets], axis=1)
+    tables = {asked: _look(policy, recorded.states(asked)) for asked in [(False,) * models, *_masks(models)]}
+    quality, cost = np.zeros((2, len(prices), len(recorded.score)))
+    for number, price in enumerate(prices):
+        places = {(False,) * models: np.arange(len(recorded.score))}
+        for asked in sorted(tables, key=sum):
+            here = places.pop(asked, None)
+            if here is None or not len(here):
+                continue
+            top, gains = tables[asked]
+            free = [index for index, one in enumerate(sets) if not any(asked[m] for m in one)]
+            stop = np.ones(len(here), bool)
+            if free:
+                worth = gains[here][:, free] - price * expected_sets[here][:, free]
+                best = worth.argmax(axis=1)
+                answered = (recorded.groups[here] >= 0)[:, asked].any(axis=1)
+                stop = (worth[np.arange(len(here)), best] <= 0) & answered
+                model = cheapest[here, np.array(free)[best]]
+                for each in range(models):
+                    going = here[~stop & (model == each)]
+                    cost[number, going] += recorded.cost[going, each]
+                    then = tuple(was or m == each for m, was in enumerate(asked))
+                    places[then] = np.concatenate([places.get(then, going[:0]), going])
+            ended = here[stop]
+            quality[number, ended] = recorded.score[ended, top[ended]]
+    return quality, cost
+
+
+def _look(policy: AnswerPolicy, states: States) -> tuple[Ints, Floats]:
+    """The model whose answer is most likely right, and what each set of further models would gain, for each question."""
+    chance, top, second = policy.best(states)
+    return top, np.stack(policy.gains(states, top, chance, second), axis=1)
+
+
+def _fit(blank: AnswerPolicy, recorded: Recorded) -> AnswerPolicy:
+    """The policy as these questions have it, in the order in which they stand."""
+    models = recorded.score.shape[1]
+    looks = _look_across(blank, recorded)
+    gains, begins = [], []
+    for one in sets_of(models):
+        before = [asked for asked in _masks(models) if not any(asked[m] for m in one)]
+        rows = [recorded.states(asked).prospect(*looks[asked][:3]) for asked in before]
+        after = [looks[tuple(was or m in one for m, was in enumerate(asked))][3] for asked in before]
+        target = [then - looks[asked][3] for asked, then in zip(before, after, strict=True)]
+        gains.append(_ridge(np.concatenate(rows), np.concatenate(target)) if before else None)
+        begins.append(_ridge(recorded.prior, looks[tuple(m in one for m in range(models))][3]))
+    width = next(len(gain.weights) for gain in gains if gain is not None)
+    # With two models nothing is left to be asked after both: that pair only ever begins.
+    known = [Linear(np.zeros(width), np.zeros(())) if gain is None else gain for gain in gains]
+    usd, slope = _costs(recorded)
+    return replace(
+        blank, right=_fit_right(recorded), gain=_stack(known), begin=_stack(begins), usd=usd, usd_a_character=slope
+    )
+
+
+def _look_across(blank: AnswerPolicy, recorded: Recorded) -> dict[tuple[bool, ...], tuple[Ints, Floats, Floats, Floats]]:
+    """For each set of models asked: the top answer, its chance, the next one's, and the score of the top answer.
+
+    Each question is judged by weights learned from the others.
+    """
+    models, count = recorded.score.shape[1], len(recorded.score)
+    folds = np.array_split(np.arange(count), FOLDS)
+    looks = {asked: (np.zeros(count, np.int64), *np.zeros((3, count))) for asked in _masks(models)}
+    for number, test in enumerate(folds):
+        learn = np.concatenate([fold for other, fold in enumerate(folds) if other != number])
+        judge, judged = replace(blank, right=_fit_right(recorded.of(learn))), recorded.of(test)
+        for asked, (top, chance, second, score) in looks.items():
+            chance[test], top[test], second[test] = judge.best(judged.states(asked))
+            answered = (judged.groups[:, asked] >= 0).any(axis=1)
+            score[test] = judged.score[np.arange(len(test)), top[test]] * answered
+    return looks
+
+
+def _fit_right(recorded: Recorded) -> Linear:
+    """Who is right given who agrees with whom, from all sets of models that can have been asked."""
+    models = recorded.score.shape[1]
+    rows, scores = [], []
+    for asked in _masks(models):
+        states = recorded.states(asked)
+        for model in [model for model, was in enumerate(asked) if was]:
+            support = states.supporters(model)
+            first = (support[:, :model].sum(axis=1) == 0) & (recorded.groups[:, model] >= 0)
+            rows.append(states.candidate(model)[first])
+            scores.append(recorded.score[first, model])
+    features, right = np.concatenate(rows), np.concatenate(scores)
+    return _logistic(features, right, len(recorded.score) / len(right))
+
+
+def _logistic(features: Floats, target: Floats, weight: float) -> Linear:
+    """Logistic regression by Newton's method; each row counts `weight`, the weights of standardised features little."""
+    mean, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
+    rows = np.hstack([(features - mean) / spread, np.ones((len(features), 1))])
+    penalty = np.diag([*np.full(features.shape[1], PENALTY * weight), 1e-6])
+    beta = np.zeros(rows.shape[1])
+    for _ in range(NEWTON_STEPS):
+        chance = 1 / (1 + np.exp(-np.clip(rows @ beta, -30, 30)))
+        slope = weight * rows.T @ (target - chance) - penalty @ beta
+        curve = weight * (rows * (chance * (1 - chance))[:, None]).T @ rows + penalty
+        beta += np.linalg.solve(curve + 1e-9 * np.eye(len(beta)), slope)
+    weights = beta[:-1] / spread
+    return Linear(weights, np.array(beta[-1] - weights @ mean))
+
+
+def _ridge(features: Floats, target: Floats) -> Linear:
+    mean, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
+    rows = (features - mean) / spread
+    beta = np.linalg.solve(rows.T @ rows + RIDGE * np.eye(rows.shape[1]), rows.T @ (target - target.mean()))
+    weights = beta / spread
+    return Linear(weights, np.array(target.mean() - weights @ mean))
+
+
+def _costs(recorded: Recorded) -> tuple[Floats, Floats]:
+    """USD of a question, and for each of its characters: the least-squares line of each model, rising or level."""
+    characters = recorded.characters - recorded.characters.mean()
+    slope = np.maximum(0.0, characters @ recorded.cost / max(float(characters @ characters), 1e-9))
+    slope = np.minimum(slope, recorded.cost.mean(axis=0) / max(float(recorded.characters.mean()), 1.0))
+    return recorded.cost.mean(axis=0) - slope * recorded.characters.mean(), slope
+
+
+def _stack(parts: Sequence[Linear]) -> Linear:
+    return Linear(np.stack([part.weights for part in parts]), np.array([float(part.bias) for part in parts]))
+
+
+def _masks(models: int) -> Iterator[tuple[bool, ...]]:
+    """Every set of models that can have been asked, none left out but the empty one."""
+    return (asked for asked in product((False, True), repeat=models) if any(asked))
