@@ -183,7 +183,9 @@ def _fit(blank: AnswerPolicy, recorded: Recorded) -> AnswerPolicy:
     )
 
 
-def _look_across(blank: AnswerPolicy, recorded: Recorded) -> dict[tuple[bool, ...], tuple[Ints, Floats, Floats, Floats]]:
+def _look_across(
+    blank: AnswerPolicy, recorded: Recorded
+) -> dict[tuple[bool, ...], tuple[Ints, Floats, Floats, Floats]]:
     """For each set of models asked: the top answer, its chance, the next one's, and the score of the top answer.
 
     Each question is judged by weights learned from the others.

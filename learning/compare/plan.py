@@ -71,7 +71,7 @@ def plan(
 
 
 def _with_families(files: Sequence[_File]) -> list[_File]:
-    """The files, and those of many models that are parts of one benchmark together: zeroeval_gsm, zeroeval_crux, ...
+    """The files, and those of many models that are parts of one benchmark together: zeroeval for zeroeval_gsm and zeroeval_crux.
 
     A choice among many models takes more questions than one such part has.
     """
@@ -79,7 +79,7 @@ def _with_families(files: Sequence[_File]) -> list[_File]:
     for file in files:
         families.setdefault(file.name.partition("_")[0], []).append(file)
     together = [
-        _File(f"{family}_*", [one for part in parts for one in part.outcomes], tuple(part.name for part in parts))
+        _File(family, [one for part in parts for one in part.outcomes], tuple(part.name for part in parts))
         for family, parts in families.items()
         if len(parts) > 1 and len(set.intersection(*({*part.outcomes[0].score} for part in parts))) >= MANY
     ]

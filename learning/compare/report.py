@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,21 +13,22 @@ MOST_SHARES = 3
 COLUMNS = (
     "method",
     "APGR",
-    "CPT 50 %",
-    "CPT 80 %",
+    "CPT 50/80 %",
     "area",
     "saved at 100 %",
-    "at 99 %",
-    "at 95 %",
-    "chosen for 99 %: quality",
-    "of strong",
-    "saved",
-    "calls a question",
+    "saved at 99 %",
+    "saved at 95 %",
+    "for 99 %: USD",
+    "right",
+    "of strong %",
+    "saved %",
+    "asked",
 )
 LEGEND = (
-    "Shares are percent, with 95 % intervals. APGR and CPT over the share of calls to the strong model (RouteLLM, "
-    "arXiv:2406.18665); where * stands, over the share of its extra cost. 'saved at' is read off the curve of unseen "
-    "questions; 'chosen' is what a setting did there that was chosen on the other half."
+    "Shares are percent, USD are for 1,000 questions, intervals 95 %. APGR and CPT are RouteLLM's (arXiv:2406.18665), over "
+    "the share of calls to the strong model, or, where * stands, of its extra cost; area is the mean quality that a "
+    "budget between cheap and strong buys. 'saved at' is read off the curve of unseen questions; 'for 99 %' is what a "
+    "setting did there that was chosen on the other half."
 )
 
 
@@ -90,13 +91,20 @@ def _section(result: FileResult) -> Iterator[str]:
 
 def _row(method: MethodResult) -> tuple[str, ...]:
     reached = method.reached.get(CHOSEN)
-    chosen = ("", "", "", "")
+    chosen = ("", "", "", "", "")
     if reached is not None:
-        chosen = (percent(reached.quality[0]), spread(reached.relative), spread(reached.saved), _shares(reached.shares))
+        usd = reached.cost_usd[0]
+        chosen = (
+            "-" if usd is None else f"{1_000 * usd:.3f}",
+            percent(reached.quality[0]),
+            spread(reached.relative, 1),
+            spread(reached.saved),
+            _asked(reached.shares),
+        )
     return (
         method.method,
         _gap(method.apgr) + ("" if method.axis == "calls" or method.apgr[0] is None else " *"),
-        *(percent(value[0]) for value in method.cpt.values()),
+        " / ".join(percent(value[0]).removesuffix(" %") for value in method.cpt.values()),
         number(method.area[0]),
         *(spread(value) for value in method.saved.values()),
         *chosen,
@@ -105,24 +113,21 @@ def _row(method: MethodResult) -> tuple[str, ...]:
 
 def _gap(figure: Figure) -> str:
     value, low, high = figure
-    return "-" if value is None else f"{value:.3f} ({number(low)} - {number(high)})"
+    return "-" if value is None else f"{value:.3f} ({number(low)}-{number(high)})"
 
 
-def _shares(shares: Any) -> str:
+def _asked(shares: Mapping[str, float]) -> str:
     most = sorted(shares.items(), key=lambda item: -item[1])
-    told = [f"{model} {percent(share)}" for model, share in most[:MOST_SHARES]]
+    told = [f"{model} {share:.0%}" for model, share in most[:MOST_SHARES]]
     return ", ".join(told) + (", …" if len(most) > MOST_SHARES else "")
 
 
-def spread(figure: Figure) -> str:
+def spread(figure: Figure, digits: int = 0) -> str:
     """A share with its interval, in percent."""
-    value, low, high = figure
-    return "-" if value is None else f"{100 * value:.1f} ({percent_or(low)} - {percent_or(high)})"
-
-
-def percent_or(value: float | None) -> str:
-    """In percent without the sign; a hyphen for what is not defined."""
-    return "-" if value is None else f"{100 * value:.1f}"
+    if figure[0] is None:
+        return "-"
+    value, low, high = ("-" if one is None else f"{100 * one + 0.0:.{digits}f}" for one in figure)
+    return f"{value} ({low} to {high})"
 
 
 def percent(value: float | None) -> str:
