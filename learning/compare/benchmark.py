@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -42,7 +44,7 @@ def run(plans: Sequence[Plan], effort: Effort, said: Callable[[str], None]) -> l
     for thread in THREADS:
         os.environ[thread] = "1"
     found = []
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _end_with_parent) as pool:
         largest_first = sorted(plans, key=lambda plan: -len(plan.whole))
         compared = {one.name: pool.submit(compare, one, effort) for one in largest_first}
         promised = {
@@ -52,6 +54,18 @@ def run(plans: Sequence[Plan], effort: Effort, said: Callable[[str], None]) -> l
             found.append(replace(compared[one.name].result(), promises=promised[one.name].result()))
             said(one.name)
     return found
+
+
+def _end_with_parent() -> None:
+    """A process that computes for nobody would wait for ever: where the one that started it is killed, it ends too."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="mirepoix-parent", daemon=True).start()
 
 
 def compare(plan: Plan, effort: Effort) -> FileResult:

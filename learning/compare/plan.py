@@ -71,7 +71,7 @@ def plan(
 
 
 def _with_families(files: Sequence[_File]) -> list[_File]:
-    """The files, and those of many models that are parts of one benchmark together: zeroeval for zeroeval_gsm and zeroeval_crux.
+    """The files, and those of many models that are parts of one benchmark together: a_x and a_y as `a`.
 
     A choice among many models takes more questions than one such part has.
     """

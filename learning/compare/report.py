@@ -25,10 +25,10 @@ COLUMNS = (
     "asked",
 )
 LEGEND = (
-    "Shares are percent, USD are for 1,000 questions, intervals 95 %. APGR and CPT are RouteLLM's (arXiv:2406.18665), over "
-    "the share of calls to the strong model, or, where * stands, of its extra cost; area is the mean quality that a "
-    "budget between cheap and strong buys. 'saved at' is read off the curve of unseen questions; 'for 99 %' is what a "
-    "setting did there that was chosen on the other half."
+    "Shares are percent, USD are for 1,000 questions, intervals 95 %. APGR and CPT are RouteLLM's (arXiv:2406.18665), "
+    "over the share of calls to the strong model, or, where * stands, of its extra cost; area is the mean quality that "
+    "a budget between cheap and strong buys. 'saved at' is read off the curve of unseen questions; 'for 99 %' is what "
+    "a setting did there that was chosen on the other half."
 )
 
 
