@@ -22,7 +22,9 @@ from pipelines.outline import outline
 from pipelines.privacy import say
 from pipelines.routers import NEEDS_NO_LATENCY
 from pipelines.routers.explain import explain_calls, explain_routes
+from pipelines.routers.learned import NO_ROUTERS, Routers
 from pipelines.routers.query import Query
+from tasks.trained import Trained, names_routers
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,7 +47,8 @@ def route(
     spec = config.pipelines[pipeline]
     check_pipeline(pipeline, spec, config)
     query = Query(text, config, task)
-    routes = explain_routes(spec, query, _latencies(settings) if _asks_for_speed(spec) else {})
+    measured = _latencies(settings) if _asks_for_speed(spec) else {}
+    routes = explain_routes(spec, query, measured, _routers(settings, spec) if names_routers(spec) else NO_ROUTERS)
     calls = explain_calls(spec, query)
     if json:
         report = {"pipeline": pipeline, "compiles_to": outline(spec), "sensitive": query.sensitive}
@@ -82,5 +85,16 @@ def _latencies(settings: Settings) -> dict[str, float]:
             return recent_latencies(connection)
     except LedgerError:
         return {}
+    finally:
+        database.close()
+
+
+def _routers(settings: Settings, spec: Pipeline) -> Routers:
+    """The trained routers that decide now. Raises LedgerError, PipelineError."""
+    database = Database(settings.database_url)
+    try:
+        require_current(database)
+        with database.read() as connection:
+            return Trained().routers_of(connection, walk(spec))
     finally:
         database.close()

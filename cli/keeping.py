@@ -45,7 +45,7 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many jobs would go.")] = False,
     json: Json = False,
 ) -> None:
-    """Delete old jobs with their traces, and texts that nothing refers to. Others may work meanwhile."""
+    """Delete old jobs with their traces, and texts and trained versions that nothing needs, while others work."""
     states = tuple(state or ENDED)
     if not set(states) <= set(ENDED):
         raise InputError("only jobs that have ended can be deleted: succeeded, failed, cancelled.")
@@ -54,17 +54,18 @@ def prune(
         raise InputError(f"{older_than!r} is yet to come; jobs that ended before a time that is past can be deleted.")
     with context.client() as client:
         if dry_run:
-            jobs, contents = count_old(client.database, before, states), None
+            jobs, contents, versions = count_old(client.database, before, states), None, None
         else:
-            jobs = contents = 0
-            for pruned in prune_ledger(client.database, before, states):
-                jobs, contents = jobs + pruned.jobs, contents + pruned.contents
+            done = list(prune_ledger(client.database, before, states))
+            jobs, contents = sum(pruned.jobs for pruned in done), sum(pruned.contents for pruned in done)
+            versions = sum(pruned.versions for pruned in done)
     if json:
-        screen.print_json({"jobs": jobs, "contents": contents, "before": before, "dry_run": dry_run})
+        told = {"jobs": jobs, "contents": contents, "routers": versions, "before": before, "dry_run": dry_run}
+        screen.print_json(told)
     elif dry_run:
         screen.out.print(f"{jobs} jobs would be deleted", highlight=False)
     else:
-        screen.out.print(f"{jobs} jobs and {contents} texts deleted", highlight=False)
+        screen.out.print(f"{jobs} jobs, {contents} texts and {versions} trained versions deleted", highlight=False)
 
 
 def export(

@@ -21,13 +21,16 @@ from cli import (
     costs,
     deliveries,
     demo,
+    evaluate,
     explain,
     jobs,
     keeping,
     keys,
     replay,
+    routers,
     services,
     setup,
+    train,
     whatif,
 )
 from mirepoix.errors import ConfigError, InputError, MirepoixError, NotFound, PipelineError
@@ -54,6 +57,9 @@ for group in (
     keys,
     calibrate,
     bench,
+    train,
+    evaluate,
+    routers,
     demo,
 ):
     group.add_to(app)

@@ -13,6 +13,7 @@ from cli.screen import Json
 from mirepoix.again import Again
 from mirepoix.client import Client
 from mirepoix.errors import InputError, NotFound
+from mirepoix.paths import walk
 from mirepoix.spec import parse
 from mirepoix.states import JobState
 from mirepoix.strict import unknown
@@ -30,6 +31,7 @@ from pipelines.replay import (
     walk_recorded,
     walk_with,
 )
+from tasks.trained import Trained
 
 MARKS = {
     Outcome.SAME: ("=", "green"),
@@ -71,12 +73,19 @@ def replay(
         trace = client.get(job).trace()
         if asks:
             raise typer.Exit(run_again(client, trace, from_step, timeout, json=json))
-        found = compare(trace, walk_now(client, trace) if config_now else walk_recorded(trace, client.config))
+        found = compare(trace, walk_now(client, trace) if config_now else walk_then(client, trace))
     if json:
         screen.print_json(found.model_dump(mode="json") | {"changes": len(found.changes)})
     else:
         _print(found)
     raise typer.Exit(0 if found.same else 1)
+
+
+def walk_then(client: Client, trace: TraceView) -> Walk:
+    """The job in its pipeline as it was. Raises PipelineError."""
+    with client.database.read() as connection:
+        routers = Trained().routers_then(connection, trace)
+    return walk_recorded(trace, client.config, routers=routers)
 
 
 def walk_now(client: Client, trace: TraceView) -> Walk:
@@ -86,9 +95,12 @@ def walk_now(client: Client, trace: TraceView) -> Walk:
         raise NotFound(unknown(f"pipeline {trace.pipeline!r}", trace.pipeline, config.pipelines))
     spec = config.pipelines[trace.pipeline]
     check_pipeline(trace.pipeline, spec, config)
-    library = Library()
-    walk_recorded(trace, config, library)
-    return walk_with(trace, spec, config, library)
+    library, trained = Library(), Trained()
+    with client.database.read() as connection:
+        then = trained.routers_then(connection, trace)
+        now = trained.routers_of(connection, walk(spec))
+    walk_recorded(trace, config, library, then)
+    return walk_with(trace, spec, config, library, {**now, **then})
 
 
 def run_again(client: Client, trace: TraceView, from_step: str | None, timeout: float | None, *, json: bool) -> int:

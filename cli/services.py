@@ -126,6 +126,13 @@ def emulator(
     seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 0,
     time_scale: Annotated[float, typer.Option(min=0, help="Multiplies all latencies; 0: no waiting.")] = 1.0,
     answers: Annotated[list[Path] | None, typer.Option(help="Questions that the models know (JSONL).")] = None,
+    recorded: Annotated[
+        list[Path] | None,
+        typer.Option(help="Answers recorded of real models, which those of these names give (JSONL, gzip or not)."),
+    ] = None,
+    recorded_only: Annotated[
+        bool, typer.Option("--recorded-only", help="Answer 404 to what has no recorded answer.")
+    ] = False,
     bill: Annotated[Path | None, typer.Option(help="Keep the bill in this SQLite file.")] = None,
     scenario: Annotated[
         Path | None,
@@ -143,7 +150,16 @@ def emulator(
     models = profiles_for(context.config(settings))
     known = tuple(answers) if answers is not None else examples("questions.jsonl")
     played = Scenario() if scenario is None else load_scenario(scenario)
-    emulated = EmulatorSettings(seed, time_scale, known, bill, models, scenario=played)
+    emulated = EmulatorSettings(
+        seed,
+        time_scale,
+        known,
+        bill,
+        models,
+        scenario=played,
+        recorded=tuple(recorded or ()),
+        recorded_only=recorded_only,
+    )
     chosen = port or free_port()
     if json:
         screen.print_json({"emulator_url": f"http://{host}:{chosen}"})

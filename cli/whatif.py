@@ -18,10 +18,12 @@ from mirepoix.config_file import load_config
 from mirepoix.errors import ConfigError, InputError, NotFound
 from mirepoix.ledger.read import read_trace
 from mirepoix.ledger.tables import now
+from mirepoix.paths import walk
 from mirepoix.strict import unknown
 from pipelines.check import check_config
 from pipelines.whatif import Evaluation, WhatIf, estimate
 from pipelines.whatif.estimate import Amount, Quality
+from tasks.trained import Trained
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,9 +46,16 @@ def whatif(
     other = _policy(policy, pipeline)
     known = {} if labels is None else read_labels(labels)
     with context.client() as client, client.database.read() as connection:
-        evaluation = Evaluation(client.config, other, known)
+        evaluation, trained = Evaluation(client.config, other, known), Trained()
         for job in ended_job_ids(connection, begin, pipeline=pipeline, limit=limit):
-            evaluation.learn(read_trace(connection, job))
+            trace = read_trace(connection, job)
+            now_asked = walk(other.pipelines[trace.pipeline]) if trace.pipeline in other.pipelines else ()
+            evaluation.routers = {
+                **evaluation.routers,
+                **trained.routers_of(connection, now_asked),
+                **trained.routers_then(connection, trace),
+            }
+            evaluation.learn(trace)
     outcomes = evaluation.outcomes()
     if not outcomes:
         raise InputError(f"no job since {since} has ended whose pipeline {policy} knows.")

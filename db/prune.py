@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 
 from db.disuse import drop_unused, find_unused, old_contents
 from db.filing import job_hashes
+from db.routers import prune_versions
 from db.words import merge_words
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.tables import Job
@@ -26,6 +27,7 @@ class Pruned:
 
     jobs: int
     contents: int
+    versions: int = 0
 
 
 def count_old(database: Database, before: datetime, states: Collection[JobState] = ENDED) -> int:
@@ -35,12 +37,18 @@ def count_old(database: Database, before: datetime, states: Collection[JobState]
 
 
 def prune(database: Database, before: datetime, states: Collection[JobState] = ENDED) -> Iterator[Pruned]:
-    """Delete the jobs in one of `states` that ended before that moment, and texts of before that nothing refers to.
+    """Delete the jobs in one of `states` that ended before that moment, and what of before nothing refers to.
+
+    That is texts, and trained versions that no longer decide.
 
     Lazy: each item is a transaction that has been committed. Who stops in the middle begins again with what is left.
     """
     yield from _prune_jobs(database, before, states)
     yield from _prune_contents(database, before)
+    with database.write() as connection:
+        versions = prune_versions(connection, before)
+    if versions:
+        yield Pruned(0, 0, versions)
     merge_words(database)
 
 

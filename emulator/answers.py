@@ -14,6 +14,7 @@ from emulator.extract import most_central, statements
 from emulator.judging import answer_to_judge, score_answer
 from emulator.profiles import ModelProfile
 from emulator.questions import Found, Question, QuestionBank
+from emulator.recorded import RecordedAnswer
 from emulator.skill import Outcome, stated_confidence, try_question
 from emulator.wire import Ask
 
@@ -30,7 +31,8 @@ _BULLETS = re.compile(r"key points|bullet", re.IGNORECASE)
 class Answer:
     """An answer in words to what was `asked`; `sentences` are there to fill longer fields with.
 
-    `outcome` is how the model really did; None where there was nothing to get right or wrong.
+    `outcome` is how the model really did; None where there was nothing to get right or wrong. `input_tokens` and
+    `output_tokens` are those recorded, where it is a recorded answer.
     """
 
     text: str
@@ -39,6 +41,8 @@ class Answer:
     sentences: tuple[str, ...] = ()
     states_confidence: bool = False
     outcome: Outcome | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
     @property
     def in_full(self) -> str:
@@ -46,31 +50,60 @@ class Answer:
         return f"{self.text}\nConfidence: {self.confidence:.2f}" if self.states_confidence else self.text
 
 
+class NotRecorded(Exception):
+    """The model has no recorded answer to this question, and is to give no other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """What all models share: the questions they know of, the seed of their luck and how alike they err."""
+    """What all models share: the questions they know of, the seed of their luck and how alike they err.
+
+    With `recorded_only` they give recorded answers and no others.
+    """
 
     bank: QuestionBank
     seed: int
     rho: float
+    recorded_only: bool = False
 
     def answer(self, ask: Ask, profile: ModelProfile, draws: random.Random) -> Answer:
-        """What the model says to `ask`; `draws` is this request's own luck."""
+        """What the model says to `ask`; `draws` is this request's own luck. Raises NotRecorded."""
         users = [message.text for message in ask.messages if message.role == "user"]
         system = "\n".join(message.text for message in ask.messages if message.role == "system")
         found = next((found for text in reversed(users) if (found := self.bank.find(text))), None)
         judged = answer_to_judge(users[-1], f"{system}\n{users[-1]}") if users else None
         if judged is not None:
             return self._judge(judged, found, profile, draws)
-        if found is None:
+        recorded = None if found is None else found.question.recorded.get(profile.name)
+        if found is not None and recorded is not None:
+            return self._answer_recorded(found, recorded, system, profile, draws)
+        if self.recorded_only:
+            raise NotRecorded
+        if found is None or found.question.answer is None:
             return self._answer_unknown(users[-1] if users else "", system, profile, draws)
-        return self._answer_known(found, system, profile, draws)
+        return self._answer_known(found, found.question.answer, system, profile, draws)
 
-    def _answer_known(self, found: Found, system: str, profile: ModelProfile, draws: random.Random) -> Answer:
+    def _answer_recorded(
+        self, found: Found, recorded: RecordedAnswer, system: str, profile: ModelProfile, draws: random.Random
+    ) -> Answer:
+        outcome = Outcome(margin=1.0 if recorded.right else -1.0)
+        return Answer(
+            text=recorded.text,
+            asked=found.question.question,
+            confidence=stated_confidence(profile, outcome, draws),
+            states_confidence=_asks_for_confidence(f"{system}\n{found.around}"),
+            outcome=outcome,
+            input_tokens=recorded.input_tokens,
+            output_tokens=recorded.output_tokens,
+        )
+
+    def _answer_known(
+        self, found: Found, right: str, system: str, profile: ModelProfile, draws: random.Random
+    ) -> Answer:
         question, instruction = found.question, f"{system}\n{found.around}"
         shared = generator(self.seed, "question", question.id)
         outcome = try_question(profile, question.difficulty, shared=shared, own=draws, rho=self.rho)
-        text = question.answer if outcome.right else self._wrong_answer(question, shared, draws)
+        text = right if outcome.right else self._wrong_answer(question, shared, draws)
         return Answer(
             text=_choose_option(instruction, question.question, question.task) or text,
             asked=question.question,
@@ -82,13 +115,14 @@ class Answerer:
 
     def _judge(self, judged: str, found: Found | None, profile: ModelProfile, draws: random.Random) -> Answer:
         """A score for another's answer; to a question that nobody knows, as sure as of any text."""
-        if found is None:
+        right = None if found is None else found.question.answer
+        if found is None or right is None:
             outcome = self._try_text(judged, profile, draws)
             score = stated_confidence(profile, outcome, draws)
         else:
             question, shared = found.question, generator(self.seed, "question", found.question.id)
             outcome = try_question(profile, question.difficulty, shared=shared, own=draws, rho=self.rho)
-            score = score_answer(profile, outcome, judged, (question.answer, *question.accept), draws)
+            score = score_answer(profile, outcome, judged, (right, *question.accept), draws)
         reason = "It says what I would have said." if score >= EVEN else "I would have said something else."
         text = json.dumps({"score": round(score, 2), "reason": reason})
         return Answer(text=text, asked=judged, confidence=score, outcome=outcome)

@@ -34,7 +34,8 @@ def create_app(settings: EmulatorSettings) -> Starlette:
     """The application; raises ConfigError where the answers, the bill or the scenario cannot be used."""
     scenario = settings.scenario
     settings = replace(settings, models=scenario.play(settings.models))
-    answerer = Answerer(load_questions(settings.answers), settings.seed, settings.error_correlation)
+    bank = load_questions(settings.answers, settings.recorded)
+    answerer = Answerer(bank, settings.seed, settings.error_correlation, settings.recorded_only)
     emulator = Emulator(
         settings,
         answerer,

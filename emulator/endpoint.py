@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from emulator.answers import Answerer
+from emulator.answers import Answerer, NotRecorded
 from emulator.bill import Bill, Entry, usd
 from emulator.bodies import decode, receive, sha256
 from emulator.bounds import UnusableSchema
@@ -233,6 +233,8 @@ class Endpoint:
         except UnusableSchema as error:
             name = ask.json_wish.name if ask.json_wish else ""
             raise self._wire.bad_schema(name, str(error)) from error
+        except NotRecorded as error:
+            raise self._wire.unknown_model(profile.name) from error
         if self._wire.api in CACHING:
             reply = replace(reply, cached_tokens=self._emulator.prompts.recall(call.key or "", ask))
         latency = draw_latency(profile, reply.output_tokens, draws, settings.scenario.latency)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from emulator.recorded import RecordedAnswer, RecordedQuestion, read_recorded
 from mirepoix.errors import ConfigError
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -25,17 +26,22 @@ Words = tuple[str, ...]
 
 
 class Question(BaseModel):
-    """A question, its right `answer`, other spellings of that to `accept`, and `wrong` answers to give."""
+    """A question, its right `answer`, other spellings of that to `accept`, and `wrong` answers to give.
+
+    Models in `recorded` give the answers that they really gave. Where no right answer is known (None), the others know
+    no more of it than of any text.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     question: str = Field(min_length=1)
-    answer: str
+    answer: str | None
     accept: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
     task: str | None = None
     difficulty: float = 0.0
+    recorded: Mapping[str, RecordedAnswer] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +97,23 @@ class QuestionBank:
         return None
 
 
-def load_questions(paths: Sequence[Path]) -> QuestionBank:
-    """Read JSONL files of questions; of two with the same words the later one counts.
+def load_questions(paths: Sequence[Path], recorded: Sequence[Path] = ()) -> QuestionBank:
+    """Read JSONL files of questions, and of recorded answers; of two with the same words the later one counts.
 
     Raises ConfigError that names the file and the line.
     """
-    return QuestionBank(question for path in paths for question in _read(path))
+    known = (question for path in paths for question in _read(path))
+    return QuestionBank(chain(known, map(_known, read_recorded(recorded))))
+
+
+def _known(line: RecordedQuestion) -> Question:
+    return Question(
+        id=line.id or line.question,
+        question=line.question,
+        answer=line.answer,
+        task=line.task,
+        recorded=line.answers(),
+    )
 
 
 def _read(path: Path) -> Iterable[Question]:

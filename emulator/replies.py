@@ -16,7 +16,7 @@ from emulator.wire import Ask, Reply, TokenLogprob
 
 
 def make_reply(ask: Ask, profile: ModelProfile, answerer: Answerer, draws: random.Random) -> Reply:
-    """What the model replies to `ask`; raises UnusableSchema where the JSON asked for cannot be made."""
+    """What the model replies to `ask`; raises UnusableSchema, and NotRecorded."""
     answer = answerer.answer(ask, profile, draws)
     instance, text, stop_sequences = None, answer.in_full, ask.stop_sequences
     if ask.json_wish is not None:
@@ -27,12 +27,19 @@ def make_reply(ask: Ask, profile: ModelProfile, answerer: Answerer, draws: rando
     ended = end(text, max_tokens=rest, stop_sequences=stop_sequences)
     return Reply(
         ended=ended,
-        input_tokens=ask.prompt_tokens,
-        output_tokens=count_tokens(ended.text),
+        input_tokens=ask.prompt_tokens if answer.input_tokens is None else answer.input_tokens,
+        output_tokens=_output_tokens(ended, answer),
         instance=None if ended.ending is Ending.LENGTH else instance,
         logprobs=None if ask.top_logprobs is None else _logprobs(ended, answer, ask.top_logprobs, profile, draws),
         thought_tokens=thoughts,
     )
+
+
+def _output_tokens(ended: Ended, answer: Answer) -> int:
+    """Those recorded, of an answer that ends where the recorded one did."""
+    if answer.output_tokens is None or ended.ending is not Ending.DONE:
+        return count_tokens(ended.text)
+    return answer.output_tokens
 
 
 def _logprobs(

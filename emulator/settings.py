@@ -16,11 +16,12 @@ class EmulatorSettings:
     """The knobs of an emulator; two with equal settings answer the same requests alike.
 
     `time_scale` multiplies every latency (0: no waiting). `answers` are JSONL files of known questions
-    (`emulator.questions`). `bill` is the SQLite file of the bill; None keeps it in memory. `models` are known
-    by wire name. `require_key`, when given, is the only API key accepted. `error_correlation` (0..1) is how
-    much the models stumble over the same questions (`emulator.skill`). `scenario` is what goes wrong and what
-    else is unlike every day (`emulator.scenario`). Raises ConfigError for a number out of its range and for a
-    scenario that names other models.
+    (`emulator.questions`), `recorded` those of recorded answers (`emulator.recorded`); with `recorded_only` a model
+    that has none to a question is not found. `bill` is the SQLite file of the bill; None keeps it in memory. `models`
+    are known by wire name. `require_key`, when given, is the only API key accepted. `error_correlation` (0..1) is how
+    much the models stumble over the same questions (`emulator.skill`). `scenario` is what goes wrong and what else is
+    unlike every day (`emulator.scenario`). Raises ConfigError for a number out of its range and for a scenario that
+    names other models.
     """
 
     seed: int = 0
@@ -31,6 +32,8 @@ class EmulatorSettings:
     require_key: str | None = None
     error_correlation: float = 0.6
     scenario: Scenario = field(default_factory=Scenario)
+    recorded: tuple[Path, ...] = ()
+    recorded_only: bool = False
 
     def __post_init__(self) -> None:
         if self.time_scale < 0:

@@ -1,41 +1,147 @@
-"""Make a router of recorded outcomes."""
+"""Make a router of recorded outcomes.
+
+Models' scores are turned to their principal components first: for two models, roughly how hard a question is, and what
+the stronger gains. Each component is learned by ridge regression with the strength that predicts held-out questions
+best, since the gain, which routing rests on, is much harder to see than the difficulty. Where questions are of known
+tasks, the words also tell the task, and the task what each model is worth; held-out questions tell how far to trust
+either (stacking, Wolpert 1992).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold
+from scipy.optimize import nnls
+from scipy.sparse import csr_matrix, hstack
 
 from learning.outcomes import Outcome
+from learning.ridge import fit_ridge
 from mirepoix.errors import InputError
-from pipelines.learned.features import BUCKETS, hashed
-from pipelines.learned.model import LearnedRouter
+from pipelines.learned.features import BUCKETS, form, hashed
+from pipelines.learned.model import MOST_TASKS, LearnedRouter, as_chances, task_shares, unit
 from pipelines.learned.policy import HeldOut
 
 FEWEST = 20
 """With fewer questions there is nothing to learn from."""
 FOLDS = 5
-STRENGTH = 3.0
-"""Inverse of the regularisation (`C`)."""
+STRENGTHS = (4.0, 20.0, 100.0)
+TASK_STRENGTH = 1.0
+FORM_WEIGHT = 0.1
+"""A measure of form beside a word, whose weights make a length of 1 together."""
+PRIOR = 5.0
+"""A task's questions count as if there were so many more, of average outcome."""
+FEWEST_OF_A_TASK = 10
+HELD_OUT = 4_000
+"""Questions whose predictions a router carries, at most."""
+
+Array = NDArray[np.floating[Any]]
 
 
 def train_router(outcomes: Sequence[Outcome], models: Sequence[str], *, seed: int = 1) -> LearnedRouter:
     """Learn from `outcomes` the chance that each of `models` is right; the same input gives the same bytes.
 
-    Raises InputError where there are too few outcomes, or one lacks a score.
+    Raises InputError where there are too few outcomes, or one lacks a score of one of the models.
     """
     if len(outcomes) < FEWEST:
         raise InputError(f"a router needs at least {FEWEST} questions to learn from, not {len(outcomes)}.")
-    rows = _matrix([outcome.question for outcome in outcomes])
-    scores = np.array([[_score(outcome, model) for model in models] for outcome in outcomes])
-    fitted = [_fit_model(rows, column, seed) for column in scores.T]
-    weights, bias, slope, shift, chances = (np.array(column) for column in zip(*fitted, strict=True))
-    held_out = HeldOut(tuple(models), chances.T.astype(np.float32), scores.astype(np.float32))
-    return LearnedRouter(tuple(models), weights.T.astype("<f2"), bias, slope, shift, held_out)
+    if not models or len(set(models)) < len(models):
+        raise InputError("a router needs the names of its models, each once.")
+    scores = np.array([[_score(outcome, model) for model in models] for outcome in outcomes], np.float32)
+    rarity, words = _weigh_words([outcome.question for outcome in outcomes])
+    forms = np.array([form(outcome.question) for outcome in outcomes])
+    mean, scale = forms.mean(axis=0), forms.std(axis=0) + 1e-3
+    features = hstack([words, csr_matrix((forms - mean) / scale * FORM_WEIGHT)], format="csr", dtype=np.float32)
+    learner = _Learner(features, scores, _tasks(outcomes))
+    weights, bias, worth, chances = learner.learn(np.random.default_rng(seed))
+    kept = np.random.default_rng(seed).permutation(len(scores))[:HELD_OUT]
+    return LearnedRouter(
+        models=tuple(models),
+        rarity=rarity,
+        form_mean=mean,
+        form_scale=scale,
+        words=weights[:BUCKETS].astype(np.float16),
+        forms=weights[BUCKETS:] * FORM_WEIGHT,
+        bias=bias,
+        worth=worth,
+        held_out=HeldOut(tuple(models), chances[kept], scores[kept]),
+    )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What one regression gave: weights, their targets' means, and the worth of components at tasks."""
+
+    weights: Array
+    bias: Array
+    worth: Array
+
+
+class _Learner:
+    """Learns from `features` [questions, features], `scores` [questions, models] and `tasks` [questions, tasks]."""
+
+    def __init__(self, features: csr_matrix, scores: Array, tasks: Array) -> None:
+        self._features, self._tasks = features, tasks
+        self._mean = scores.mean(axis=0)
+        self._axes = np.linalg.eigh(np.atleast_2d(np.cov((scores - self._mean).T)))[1].astype(np.float32)
+        self._components = (scores - self._mean) @ self._axes
+        self._size = len(scores[0])
+
+    def learn(self, random: np.random.Generator) -> tuple[Array, Array, Array, Array]:
+        """Weights [features, models + tasks], bias, worth [tasks, models], and held-out chances [questions, models]."""
+        own, by_task = self._held_out(random)
+        picked, trust, predicted = self._stack(own, by_task)
+        whole = self._fit(np.arange(len(self._components)))
+        columns = [strength * self._size + component for component, strength in enumerate(picked)]
+        turned = (trust[0][:, None] * self._axes.T).astype(np.float32)
+        weights = np.hstack([whole.weights[:, columns] @ turned, whole.weights[:, self._end :]])
+        bias = np.concatenate([whole.bias[columns] @ turned + self._mean, whole.bias[self._end :]])
+        worth = whole.worth @ (trust[1][:, None] * self._axes.T)
+        held_out = as_chances(predicted @ self._axes.T + self._mean, np.zeros((0, self._size), np.float32))
+        return weights, bias, worth.astype(np.float32), held_out
+
+    @property
+    def _end(self) -> int:
+        """The column behind those of components; tasks follow."""
+        return len(STRENGTHS) * len(self._mean)
+
+    def _fit(self, rows: NDArray[np.int64]) -> _Fit:
+        components, tasks = self._components[rows], self._tasks[rows]
+        targets = np.hstack([np.tile(components, (1, len(STRENGTHS))), tasks])
+        bias = targets.mean(axis=0)
+        strength = [*np.repeat(STRENGTHS, self._size), *[TASK_STRENGTH] * tasks.shape[1]]
+        weights = fit_ridge(self._features[rows], targets - bias, np.array(strength, np.float32))
+        worth = tasks.T @ (components - components.mean(axis=0)) / (tasks.sum(axis=0)[:, None] + PRIOR)
+        return _Fit(weights, bias, worth)
+
+    def _held_out(self, random: np.random.Generator) -> tuple[Array, Array]:
+        """For questions that were not learned from: components [strengths, questions, models], and those by task."""
+        own = np.zeros((len(STRENGTHS), *self._components.shape), np.float32)
+        by_task = np.zeros_like(self._components)
+        for learn, test in _folds(len(self._components), random):
+            fit = self._fit(learn)
+            said = self._features[test] @ fit.weights + fit.bias
+            own[:, test] = said[:, : self._end].reshape(len(test), len(STRENGTHS), self._size).swapaxes(0, 1)
+            if self._tasks.shape[1]:
+                by_task[test] = task_shares(said[:, self._end :]) @ fit.worth
+        return own, by_task
+
+    def _stack(self, own: Array, by_task: Array) -> tuple[list[int], Array, Array]:
+        """For each component the best strength, how far to trust words and task, and what both then predict."""
+        picked, trust, predicted = [], np.zeros((2, self._size), np.float32), np.zeros_like(self._components)
+        for component in range(self._size):
+            actual = self._components[:, component]
+            pairs = [np.column_stack([said[:, component], by_task[:, component]]) for said in own]
+            fitted = [nnls(pair, actual) for pair in pairs]
+            best = int(np.argmin([error for _, error in fitted]))
+            picked.append(best)
+            trust[:, component] = fitted[best][0]
+            predicted[:, component] = pairs[best] @ trust[:, component]
+        return picked, trust, predicted
 
 
 def _score(outcome: Outcome, model: str) -> float:
@@ -44,37 +150,28 @@ def _score(outcome: Outcome, model: str) -> float:
     return outcome.score[model]
 
 
-def _matrix(texts: Sequence[str]) -> csr_matrix:
+def _weigh_words(texts: Sequence[str]) -> tuple[Array, csr_matrix]:
+    """How rare each bucket is (idf), and the texts' words weighed by it, [questions, BUCKETS]."""
     pieces = [hashed(text) for text in texts]
+    spread = np.bincount(np.concatenate([buckets for buckets, _ in pieces]), minlength=BUCKETS)
+    rarity = (np.log((1 + len(texts)) / (1 + spread)) + 1).astype(np.float32)
+    values = np.concatenate([unit(counts * rarity[buckets]) for buckets, counts in pieces])
     ends = np.cumsum([0, *(len(buckets) for buckets, _ in pieces)])
     columns = np.concatenate([buckets for buckets, _ in pieces])
-    values = np.concatenate([weights for _, weights in pieces])
-    return csr_matrix((values, columns, ends), shape=(len(texts), BUCKETS))
+    return rarity, csr_matrix((values, columns, ends), shape=(len(texts), BUCKETS))
 
 
-def _fit_model(
-    rows: csr_matrix, score: NDArray[np.float64], seed: int
-) -> tuple[NDArray[np.float64], float, float, float, NDArray[np.float64]]:
-    """Weights and bias for one model, its Platt scaling, and the chances of questions held out, on which that rests."""
-    held_out = np.zeros(len(score))
-    for learn, test in KFold(FOLDS, shuffle=True, random_state=seed).split(rows):
-        weights, bias = _regress(rows[learn], score[learn])
-        held_out[test] = rows[test] @ weights + bias
-    slope, shift = _regress(held_out[:, None], score)
-    weights, bias = _regress(rows, score)
-    return weights, bias, float(slope[0]), shift, 1 / (1 + np.exp(-(slope[0] * held_out + shift)))
+def _tasks(outcomes: Sequence[Outcome]) -> Array:
+    """[questions, tasks]: 1 where a question is of a task that is common enough; no tasks where there is but one."""
+    counts = Counter(outcome.task for outcome in outcomes if outcome.task is not None)
+    common = sorted(task for task, number in counts.most_common(MOST_TASKS) if number >= FEWEST_OF_A_TASK)
+    if len(common) < 2:
+        return np.zeros((len(outcomes), 0), np.float32)
+    return np.array([[outcome.task == task for task in common] for outcome in outcomes], np.float32)
 
 
-def _regress(
-    features: csr_matrix | NDArray[np.float64], score: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """Logistic regression on scores of 0..1: a score of 0.8 is a right answer of weight 0.8 and a wrong one of 0.2."""
-    right, wrong = score > 0, score < 1
-    if not right.any() or not wrong.any():
-        smoothed = (score.sum() + 0.5) / (len(score) + 1)
-        return np.zeros(features.shape[1]), float(np.log(smoothed / (1 - smoothed)))
-    rows = np.concatenate([np.flatnonzero(right), np.flatnonzero(wrong)])
-    labels = np.concatenate([np.ones(right.sum()), np.zeros(wrong.sum())])
-    share = np.concatenate([score[right], 1 - score[wrong]])
-    fitted = LogisticRegression(C=STRENGTH, max_iter=300).fit(features[rows], labels, sample_weight=share)
-    return fitted.coef_[0], float(fitted.intercept_[0])
+def _folds(size: int, random: np.random.Generator) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Questions to learn from and to test on, `FOLDS` times."""
+    fold = random.permutation(size) % FOLDS
+    for number in range(FOLDS):
+        yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)

@@ -42,4 +42,5 @@ def choose_route(step: Deciding) -> Outcome:
 def _choose(step: Deciding) -> Choice:
     value = visible_values(step.connection, step.claim, step.place)["previous"]
     query = as_query(value, step.house.config, step.claim.job.task)
-    return choose_branch(step.place, query, step.house.latencies(step.connection, step.place))
+    measured = step.house.latencies(step.connection, step.place)
+    return choose_branch(step.place, query, measured, step.house.trained.routers_of(step.connection, [step.place]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import cached_property
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import redis
 from celery import Celery
@@ -33,6 +34,9 @@ from tasks.spans import NO_SPANS, Spans
 from tasks.telling import Teller
 from tasks.timers import Timers
 from tasks.trained import Trained
+
+if TYPE_CHECKING:
+    from pipelines.learned.model import LearnedRouter
 
 SPECS_KEPT = 256
 LATENCIES_FRESH = 10.0
@@ -91,6 +95,10 @@ class House:
     def trained(self) -> Trained:
         """The trained routers and policies, by name and by hash."""
         return Trained()
+
+    def router(self, connection: Connection, name: str) -> LearnedRouter:
+        """The router that decides under `name` now; raises PipelineError."""
+        return self.trained.router(connection, name)
 
     @property
     def measures(self) -> bool:

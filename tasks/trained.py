@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection
 
 from db.routers import load_file, promoted
+from mirepoix.errors import InputError, NotFound, PipelineError
+from mirepoix.paths import Place, walk
+from mirepoix.spec import Pipeline, Route
 from mirepoix.states import TrainedKind
+from mirepoix.views import TraceView
+from pipelines.routers.learned import Routers, require_learned
+
+if TYPE_CHECKING:
+    from pipelines.learned.model import LearnedRouter
 
 T = TypeVar("T")
 
@@ -47,3 +55,41 @@ class Trained:
                     self._files.popitem(last=False)
             loaded: T = self._files[hash_]
             return loaded
+
+    def router(self, connection: Connection, name: str) -> LearnedRouter:
+        """The router that decides under `name` now. Raises PipelineError, which says what to do."""
+        require_learned()
+        from pipelines.learned.model import LearnedRouter  # numpy: only who has such a route needs the extra `learned`
+
+        try:
+            return self.promoted(connection, name, TrainedKind.ROUTER, LearnedRouter.from_bytes)
+        except (NotFound, InputError) as error:
+            raise PipelineError(f"router {name!r}: {error}") from error
+
+    def routers_of(self, connection: Connection, places: Iterable[Place]) -> Routers:
+        """The routers that the routes among `places` ask now, by name. Raises PipelineError."""
+        return {name: self.router(connection, name) for name in sorted(_named(places))}
+
+    def routers_then(self, connection: Connection, trace: TraceView) -> Routers:
+        """The routers that decided in a recorded job, by the hashes that it recorded. Raises PipelineError."""
+        hashes = {decision.trained for step in trace.steps if step.kind == "route" for decision in step.decisions}
+        return {hash_: self._of_hash(connection, hash_) for hash_ in sorted(hash_ for hash_ in hashes if hash_)}
+
+    def _of_hash(self, connection: Connection, hash_: str) -> LearnedRouter:
+        require_learned()
+        from pipelines.learned.model import LearnedRouter
+
+        try:
+            return self.of_hash(connection, hash_, LearnedRouter.from_bytes)
+        except (NotFound, InputError) as error:
+            raise PipelineError(f"router {hash_[:12]}: {error}") from error
+
+
+def names_routers(spec: Pipeline) -> bool:
+    """Whether a route of `spec` asks a trained router."""
+    return bool(_named(walk(spec)))
+
+
+def _named(places: Iterable[Place]) -> set[str]:
+    nodes = (place.node for place in places)
+    return {node.router for node in nodes if isinstance(node, Route) and node.router is not None}

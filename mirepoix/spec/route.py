@@ -13,8 +13,8 @@ from mirepoix.strict import Strict, unknown
 if TYPE_CHECKING:
     from mirepoix.spec import Pipeline
 
-CONDITIONS = ("below", "task", "private", "examples")
-ROUTERS = ("first", "complexity", "task", "privacy", "semantic", "cheapest", "fastest")
+CONDITIONS = ("below", "task", "private", "examples", "model")
+ROUTERS = ("first", "complexity", "task", "privacy", "semantic", "cheapest", "fastest", "learned")
 """Those built in. Others go by the name of an entry point of the group `mirepoix.routers`, or by `module:function`."""
 USES = {
     "first": (),
@@ -24,8 +24,12 @@ USES = {
     "semantic": ("examples",),
     "cheapest": (),
     "fastest": (),
+    "learned": ("model",),
 }
 """The conditions that each router looks at; one that is not built in may look at any."""
+AIMS = ("target_quality", "quality_per_usd", "max_cost_per_call")
+OPTIONS = {"embeddings": "semantic", "at_least": "semantic", "router": "learned"} | dict.fromkeys(AIMS, "learned")
+"""The options of a route that belong to one router."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 
@@ -34,13 +38,15 @@ class Branch(Strict):
     """One way out of a route, and what speaks for it.
 
     `below`: the score is below this bound (complexity). `task`: the work is of this kind (task). `private`: it is meant
-    for what is personal or secret (privacy). `examples`: queries like those that belong here (semantic).
+    for what is personal or secret (privacy). `examples`: queries like those that belong here (semantic). `model`: the
+    name under which a trained router knows who answers here (learned); by default the model of the branch's first call.
     """
 
     below: float | None = Field(default=None, gt=0, le=1)
     task: str | None = None
     private: Literal[True] | None = None
     examples: tuple[Text, ...] | None = Field(default=None, min_length=1, max_length=1000)
+    model: str | None = Field(default=None, min_length=1, max_length=200)
     then: Pipeline
 
     @model_validator(mode="before")
@@ -63,7 +69,9 @@ class Route(Node):
     Branches that cannot answer it (it must not leave the house, it is too long, a model lacks what a call needs) are
     ruled out first; `by` chooses among the others. `embeddings` (semantic) is how texts become vectors: `ngrams`, an
     entry point of the group `mirepoix.embeddings`, or `module:function`; `at_least` is the similarity under which the
-    last branch, if it has no examples, is taken.
+    last branch, if it has no examples, is taken. `router` (learned) is the name of one that was trained and promoted;
+    it aims at one thing: `target_quality`, the share of the quality of the best single model that must be kept;
+    `quality_per_usd`, how many more right answers a dollar must buy; or `max_cost_per_call`, USD.
     """
 
     kind: Literal["route"] = "route"
@@ -71,6 +79,10 @@ class Route(Node):
     to: tuple[Branch, ...] = Field(min_length=1)
     embeddings: str | None = Field(default=None, pattern=r"^([a-z][a-z0-9_-]{0,63}|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
     at_least: float | None = Field(default=None, ge=0, le=1)
+    router: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    target_quality: float | None = Field(default=None, gt=0, le=1)
+    quality_per_usd: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    max_cost_per_call: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _branches_fit(self) -> Self:
@@ -83,6 +95,8 @@ class Route(Node):
             raise ValueError("a route by privacy needs a branch that is private: true.")
         if self.by == "semantic" and any(branch.examples is None for branch in self.to[: max(1, len(self.to) - 1)]):
             raise ValueError("each branch of a route by semantic has examples; only the last may be without.")
+        if self.by == "learned":
+            self._require_router_and_one_aim()
         self._require_differing_bounds_and_tasks()
         return self
 
@@ -92,9 +106,16 @@ class Route(Node):
                 if other not in uses and getattr(branch, other) is not None:
                     asks = f"asks for {uses[0]!r}, not {other!r}" if uses else f"does not look at {other!r}"
                     raise ValueError(f"branch {index}: a route by {self.by} {asks}.")
-        for option in ("embeddings", "at_least"):
-            if getattr(self, option) is not None and self.by != "semantic":
-                raise ValueError(f"{option!r} belongs to a route by semantic.")
+        for option, router in OPTIONS.items():
+            if getattr(self, option) is not None and self.by != router:
+                raise ValueError(f"{option!r} belongs to a route by {router}.")
+
+    def _require_router_and_one_aim(self) -> None:
+        if self.router is None:
+            raise ValueError("a route by learned names its 'router': one that `mirepoix train` made.")
+        given = [aim for aim in AIMS if getattr(self, aim) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a route by learned has exactly one of {', '.join(AIMS)}; this one has {len(given)}.")
 
     def _require_on_all_but_the_last(self, condition: str) -> None:
         for index, branch in enumerate(self.to):

@@ -1,8 +1,11 @@
-"""What was learned: for a text, the calibrated chance that each model answers it rightly.
+"""What was learned: for a text, the chance that each model answers it rightly.
 
-As bytes: a first line that names the format and its version, the header's length and the header (JSON), then the
-arrays it lists, one after another. Whoever holds such a file may have been given it by a stranger, so nothing of it is
-run, and each length and shape is checked before it is used.
+The chance is a sum of two: what the text's own words and form say of a model, and what the model is worth at the kinds
+of task that the text may be of. Both are linear, so the difference of two models' chances is as well fitted as the
+chances are: it is the gain of asking one rather than the other, and all that routing rests on.
+
+As bytes: a line that names the format and its version, the header's length and the header (JSON), then the arrays one
+after another. Such a file may come from a stranger: nothing of it is run, and lengths and shapes are checked.
 """
 
 from __future__ import annotations
@@ -11,39 +14,52 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mirepoix.errors import InputError
-from pipelines.learned.features import BUCKETS, hashed
+from pipelines.learned.features import BUCKETS, FORM, form, hashed
 from pipelines.learned.policy import HeldOut
 
 MAGIC = b"mirepoix router 1\n"
+LENGTH = 4
+"""Bytes of the header's length, big-endian."""
 LARGEST = 20_000_000
 """Bytes that a router may take."""
 MOST_MODELS = 64
-LENGTH = 4
-"""Bytes of the header's length, big-endian."""
+MOST_TASKS = 200
+SURE = 0.01
+"""No chance is nearer to 0 or 1 than this."""
+SHARPNESS = 20.0
+"""By how much a task's score counts when scores become shares (softmax)."""
+
+Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedRouter:
-    """A logistic regression per model over hashed pieces of the text, and how its scores become chances.
+    """Weights of a linear model; R = models + tasks.
 
-    `weights` is [buckets, models], `bias`, `slope` and `shift` are [models]: the chance of model m is
-    sigmoid(slope * (weights . text + bias) + shift). `held_out` tells how well that does.
+    `rarity` [BUCKETS] weighs words by how rare they are (idf). `form_mean` and `form_scale` [FORM] bring measures to
+    one scale. `words` [BUCKETS, R], `forms` [FORM, R] and `bias` [R] score each model and each kind of task; `worth`
+    [tasks, models] is how much better than on average a model is at a task. `held_out` tells how well all that does.
     """
 
     models: tuple[str, ...]
-    weights: NDArray[np.float16]
-    bias: NDArray[np.float32]
-    slope: NDArray[np.float32]
-    shift: NDArray[np.float32]
+    rarity: Array
+    form_mean: Array
+    form_scale: Array
+    words: NDArray[np.float16]
+    forms: Array
+    bias: Array
+    worth: Array
     held_out: HeldOut
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of its bytes."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
@@ -51,60 +67,90 @@ class LearnedRouter:
     def predict(self, text: str) -> dict[str, float]:
         """The chance of a right answer for each model, 0..1."""
         buckets, values = hashed(text)
-        logits = values @ self.weights[buckets].astype(np.float32) + self.bias
-        chances = 1 / (1 + np.exp(-(self.slope * logits + self.shift)))
+        values = unit(values * self.rarity[buckets])
+        measures = (form(text) - self.form_mean) / self.form_scale
+        scores = values @ self.words[buckets].astype(np.float32) + measures @ self.forms + self.bias
+        chances = as_chances(scores[None], self.worth)[0]
         return dict(zip(self.models, chances.tolist(), strict=True))
 
     def to_bytes(self) -> bytes:
-        """The router as a file holds it."""
-        header = json.dumps({"models": self.models, "held_out": len(self.held_out.scores)}).encode()
-        arrays = b"".join(np.ascontiguousarray(array).tobytes() for array in self._arrays().values())
-        return MAGIC + len(header).to_bytes(LENGTH, "big") + header + arrays
+        """The router as a file holds it; the same router gives the same bytes."""
+        header = {"models": self.models, "tasks": len(self.worth), "held_out": len(self.held_out.scores)}
+        text = json.dumps(header).encode()
+        return b"".join([MAGIC, len(text).to_bytes(LENGTH, "big"), text, *self._pieces()])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> LearnedRouter:
         """Read what `to_bytes` wrote; raises InputError on anything else."""
-        if not data.startswith(MAGIC) or len(data) > LARGEST:
-            raise InputError(f"no router of this version, or larger than {LARGEST:,} bytes; train one with this one.")
-        models, held_out, rest = _header(data[len(MAGIC) :])
-        arrays: dict[str, Any] = {}
-        for name, (kind, shape) in _layout(len(models), held_out).items():
-            size = int(np.prod(shape)) * np.dtype(kind).itemsize
-            piece, rest = rest[:size], rest[size:]
-            if len(piece) != size:
+        if len(data) > LARGEST:
+            raise InputError(f"the router's file has {len(data):,} bytes; at most {LARGEST:,} are read.")
+        if not data.startswith(MAGIC):
+            raise InputError("this is no router's file, or one of another version; train it with this one.")
+        models, layout, rest = _read_header(data[len(MAGIC) :])
+        arrays: dict[str, Array] = {}
+        for name, (kind, shape) in layout.items():
+            size = prod(shape) * np.dtype(kind).itemsize
+            if len(rest) < size:
                 raise InputError(f"the router's file ends within {name!r}.")
-            arrays[name] = np.frombuffer(piece, kind).reshape(shape)
-        if rest or not all(np.isfinite(array).all() for array in arrays.values()):
-            raise InputError("the router's file holds more than its arrays, or numbers that are none.")
-        evidence = HeldOut(models, arrays.pop("chances").astype(np.float32), arrays.pop("scores").astype(np.float32))
+            stored = np.frombuffer(rest[:size], kind).reshape(shape)
+            arrays[name], rest = stored if name == "words" else stored.astype(np.float32), rest[size:]
+        if rest or not all(np.isfinite(array).all() for array in arrays.values()) or (arrays["form_scale"] <= 0).any():
+            raise InputError("the router's file holds more than its arrays, or numbers that cannot be.")
+        evidence = HeldOut(models, arrays.pop("chances"), arrays.pop("scores"))
         return cls(models, **arrays, held_out=evidence)
 
-    def _arrays(self) -> Mapping[str, NDArray[Any]]:
-        layout = _layout(len(self.models), len(self.held_out.scores))
-        arrays = {**vars(self), "chances": self.held_out.chances, "scores": self.held_out.scores}
-        return {name: arrays[name].astype(kind) for name, (kind, _) in layout.items()}
+    def _pieces(self) -> list[bytes]:
+        layout = _layout(len(self.models), len(self.worth), len(self.held_out.scores))
+        arrays: dict[str, Any] = {**vars(self), "chances": self.held_out.chances, "scores": self.held_out.scores}
+        return [np.ascontiguousarray(arrays[name], kind).tobytes() for name, (kind, _) in layout.items()]
 
 
-def _layout(models: int, held_out: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+def unit(values: Array) -> Array:
+    """`values` scaled to length 1."""
+    return values / max(float(np.sqrt(values @ values)), 1e-9)
+
+
+def as_chances(scores: Array, worth: Array) -> Array:
+    """[questions, models + tasks] -> [questions, models]: each model's score and its worth at the likely tasks."""
+    models = worth.shape[1]
+    chances = scores[:, :models]
+    if len(worth):
+        chances = chances + task_shares(scores[:, models:]) @ worth
+    return np.clip(chances, SURE, 1 - SURE)
+
+
+def task_shares(scores: Array) -> Array:
+    """[questions, tasks]: how much each question is of each kind of task; shares of 1."""
+    raised = np.exp(SHARPNESS * (scores - scores.max(axis=1, keepdims=True)))
+    shares: Array = raised / raised.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _layout(models: int, tasks: int, held_out: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The arrays of a file in order, each with its type and shape."""
     return {
-        "weights": ("<f2", (BUCKETS, models)),
-        "bias": ("<f4", (models,)),
-        "slope": ("<f4", (models,)),
-        "shift": ("<f4", (models,)),
+        "rarity": ("<f4", (BUCKETS,)),
+        "form_mean": ("<f4", (len(FORM),)),
+        "form_scale": ("<f4", (len(FORM),)),
+        "words": ("<f2", (BUCKETS, models + tasks)),
+        "forms": ("<f4", (len(FORM), models + tasks)),
+        "bias": ("<f4", (models + tasks,)),
+        "worth": ("<f4", (tasks, models)),
         "chances": ("<f2", (held_out, models)),
         "scores": ("<f2", (held_out, models)),
     }
 
 
-def _header(data: bytes) -> tuple[tuple[str, ...], int, bytes]:
+def _read_header(data: bytes) -> tuple[tuple[str, ...], Mapping[str, tuple[str, tuple[int, ...]]], bytes]:
+    """The models, what follows the header, and the bytes of that."""
     length = int.from_bytes(data[:LENGTH], "big")
     try:
         header = json.loads(data[LENGTH : LENGTH + length])
-        models, held_out = tuple(header["models"]), int(header["held_out"])
+        models, tasks, held_out = tuple(header["models"]), header["tasks"], header["held_out"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise InputError("the router's header cannot be read.") from error
-    if not 1 <= len(models) <= MOST_MODELS or not all(isinstance(model, str) for model in models):
-        raise InputError(f"a router knows 1 to {MOST_MODELS} models by name.")
-    if not 0 < held_out < LARGEST:
-        raise InputError("a router carries questions that were held out.")
-    return models, held_out, data[LENGTH + length :]
+        raise InputError("the header of the router's file cannot be read.") from error
+    named = all(isinstance(model, str) for model in models) and len(set(models)) == len(models)
+    counted = all(type(number) is int for number in (tasks, held_out))
+    if not named or not counted or not (1 <= len(models) <= MOST_MODELS and 0 <= tasks <= MOST_TASKS and held_out > 0):
+        raise InputError(f"a router has 1 to {MOST_MODELS} models, up to {MOST_TASKS} tasks and questions held out.")
+    return models, _layout(len(models), tasks, held_out), data[LENGTH + length :]

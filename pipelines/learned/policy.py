@@ -9,22 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from math import log10, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mirepoix.errors import PipelineError
 
-STEPS = 40
-"""Halvings in the search for a price: to one part in 10^12."""
+STEPS = 24
+"""Halvings in the search for a price: to one part in ten million."""
+SURENESS = 1.28
+"""Standard errors by which held-out quality must exceed what is asked for: a bound that holds nine times of ten."""
+FREE = 1e-6
+"""What a model costs at least, as a share of what the dearest one costs."""
+GRAIN = 50
+"""Steps of a factor ten in which relative costs are told apart, so that a price that was found serves again."""
+
+Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
     """What a choice is to achieve; exactly one is given.
 
-    `target_quality`: a share of the quality of the best single model, 0..1, as cheaply as it can be had.
-    `quality_per_usd`: how many more right answers a dollar must buy at least. `max_cost_per_call`: USD for a question.
+    `target_quality`: a share of the quality of the best single model, as cheaply as it can be had. `quality_per_usd`:
+    how many more right answers a dollar must buy at least. `max_cost_per_call`: USD for a question.
     """
 
     target_quality: float | None = None
@@ -33,7 +44,7 @@ class Aim:
 
     def __post_init__(self) -> None:
         if sum(given is not None for given in (self.target_quality, self.quality_per_usd, self.max_cost_per_call)) != 1:
-            raise PipelineError("an aim is one of target_quality, quality_per_usd and max_cost_per_call.")
+            raise PipelineError("an aim is exactly one of target_quality, quality_per_usd and max_cost_per_call.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +55,8 @@ class HeldOut:
     """
 
     models: tuple[str, ...]
-    chances: NDArray[np.float32]
-    scores: NDArray[np.float32]
+    chances: Array
+    scores: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +71,49 @@ class Chosen:
 def choose_model(chance: Mapping[str, float], cost: Mapping[str, float], aim: Aim, held_out: HeldOut) -> Chosen:
     """Choose among the models of `cost` (USD for this question each), which are all in `chance`.
 
-    `held_out` is what the router that predicts `chance` carries with it.
+    `held_out` is what the router that predicts `chance` carries with it. Where no model is as cheap as
+    `max_cost_per_call`, the cheapest is chosen.
     """
+    price, open_to = aim.quality_per_usd, dict(cost)
     if aim.max_cost_per_call is not None:
         affordable = {model: usd for model, usd in cost.items() if usd <= aim.max_cost_per_call}
-        model = min(affordable or cost, key=lambda name: (-chance[name] if affordable else 0, cost[name]))
-        return Chosen(model, chance[model], 0.0)
-    price = aim.quality_per_usd
+        price, open_to = 0.0, affordable or {min(cost, key=lambda model: cost[model]): 0.0}
     if price is None:
         price = price_of_quality(aim.target_quality or 0.0, cost, held_out)
-    model = min(cost, key=lambda name: (price * cost[name] - chance[name], cost[name]))
+    model = min(open_to, key=lambda name: (price * cost[name] - chance[name], cost[name]))
     return Chosen(model, chance[model], price)
 
 
 def price_of_quality(target: float, cost: Mapping[str, float], held_out: HeldOut) -> float:
-    """The highest price, in right answers per USD, at which the held-out questions are answered well enough.
+    """The highest price, in right answers per USD, at which held-out questions are answered well enough.
 
-    That is: on average at least `target` times as well as by the best of the models in `cost`.
+    That is `target` times as well as by the best of the models in `cost`, by more than chance explains. Where only the
+    best model itself is as good as that, 0: each question goes to the model with the best chance.
     """
-    columns = [held_out.models.index(model) for model in cost]
+    dearest = max(cost.values())
+    if dearest <= 0:
+        return 0.0
+    ratios = tuple((model, round(GRAIN * log10(max(usd / dearest, FREE)))) for model, usd in cost.items())
+    return _relative_price(target, ratios, held_out) / dearest
+
+
+@lru_cache(maxsize=256)
+def _relative_price(target: float, ratios: tuple[tuple[str, int], ...], held_out: HeldOut) -> float:
+    """As `price_of_quality`, in right answers per cost of the dearest model; `ratios` are logarithms of costs."""
+    columns = [held_out.models.index(model) for model, _ in ratios]
     chances, scores = held_out.chances[:, columns], held_out.scores[:, columns]
-    usd = np.array(list(cost.values()))
-    needed = target * scores.mean(axis=0).max()
-    low, high = 0.0, 1 / max(float(usd.max() - usd.min()), 1e-12)
-    if _quality(chances, scores, usd, high) >= needed:
+    costs = np.array([10 ** (ratio / GRAIN) for _, ratio in ratios])
+    best = scores[:, scores.mean(axis=0).argmax()]
+
+    def keeps(price: float) -> bool:
+        chosen = np.argmax(chances - price * costs, axis=1)
+        margin = np.take_along_axis(scores, chosen[:, None], axis=1)[:, 0] - target * best
+        return bool(margin.mean() >= SURENESS * margin.std() / sqrt(len(margin)))
+
+    low, high = 0.0, 1 / max(float(costs.max() - costs.min()), FREE)
+    if keeps(high):
         return high
     for _ in range(STEPS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _quality(chances, scores, usd, middle) >= needed else (low, middle)
+        low, high = (middle, high) if keeps(middle) else (low, middle)
     return low
-
-
-def _quality(
-    chances: NDArray[np.float32], scores: NDArray[np.float32], usd: NDArray[np.float64], price: float
-) -> float:
-    chosen = np.argmax(chances - price * usd, axis=1)
-    return float(scores[np.arange(len(scores)), chosen].mean())

@@ -2,7 +2,8 @@
 
 What only a clock knows is taken as recorded: which members had answered when a quorum was reached, when a hedge asked
 its next member, and what models took of late. So is what a worker decided about a request itself (that it must stay in
-the house). What was never asked, or given up before its end, stays open, and so does what waits for it.
+the house). A trained router is asked in the version that decided then. What was never asked, or given up before its
+end, stays open, and so does what waits for it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pipelines.gates import next_move as next_tier
 from pipelines.references import needs
 from pipelines.replay.questions import Heard, Library, Question, question_of
 from pipelines.routers import choose_branch
+from pipelines.routers.learned import NO_ROUTERS, Routers
 from pipelines.routers.pinned import pinned_branch
 from pipelines.routers.query import as_query
 from pipelines.spreading import gather, spread
@@ -67,6 +69,7 @@ class Walk:
     config: Config
     find: Find
     own: bool
+    routers: Routers = NO_ROUTERS
     decisions: dict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
     heard: dict[str, StepView] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
@@ -177,7 +180,7 @@ class Walk:
         value = visible_values(self, place)["previous"]
         query = as_query(value, self.config, self.trace.task)
         pinned = pinned_branch(place, self.trace.again) if self.own else None
-        choice = pinned or choose_branch(place, query, self._measured(place))
+        choice = pinned or choose_branch(place, query, self._measured(place), self._trained(place, node))
         self._decide(place, choice.decision)
         if choice.index is None:
             return self._fail(place, choice.failure or ErrorKind.NO_BRANCH, choice.decision.reason)
@@ -271,6 +274,13 @@ class Walk:
             self.facts[place.path] = "what models took of late"
         return measured
 
+    def _trained(self, place: Place, node: Route) -> Routers:
+        """The router that the recorded route asked, under the name that the route has for it now."""
+        if node.router is None:
+            return NO_ROUTERS
+        asked = [decision.trained for decision in self._timed(place) if decision.trained in self.routers]
+        return {node.router: self.routers[str(asked[0])]} if asked else self.routers
+
     def _decide(self, place: Place, decision: Decision) -> None:
         """Note the decision; where the job was ended before it was made, the walk ends, too."""
         recorded = self._recorded.get(place.path)
@@ -320,8 +330,13 @@ class Walk:
         return LAST if recorded is None or recorded.finished_at is None else recorded.finished_at
 
 
-def walk_recorded(trace: TraceView, config: Config, library: Library | None = None) -> Walk:
-    """Walk the pipeline as it was, with the answer that each step got; `library` learns what was asked."""
+def walk_recorded(
+    trace: TraceView, config: Config, library: Library | None = None, routers: Routers = NO_ROUTERS
+) -> Walk:
+    """Walk the pipeline as it was, with the answer that each step got; `library` learns what was asked.
+
+    `routers` are the trained ones that decided then, by hash.
+    """
 
     def find(walk: Walk, place: Place, node: Call) -> StepView | None:
         step = walk.recorded(place.path)
@@ -331,11 +346,16 @@ def walk_recorded(trace: TraceView, config: Config, library: Library | None = No
             library.add(question, Heard(trace.job, step))
         return step
 
-    return Walk(trace, parse(trace.spec), config, find, own=True).go()
+    return Walk(trace, parse(trace.spec), config, find, own=True, routers=routers).go()
 
 
-def walk_with(trace: TraceView, spec: Pipeline, config: Config, library: Library) -> Walk:
-    """Walk another pipeline with the answers that `library` has for its questions."""
+def walk_with(
+    trace: TraceView, spec: Pipeline, config: Config, library: Library, routers: Routers = NO_ROUTERS
+) -> Walk:
+    """Walk another pipeline with the answers that `library` has for its questions.
+
+    `routers` are trained ones by hash, for routes that asked them, and by name, for routes that did not.
+    """
 
     def find(walk: Walk, place: Place, node: Call) -> StepView | None:
         question = question_of(walk, place)
@@ -344,4 +364,4 @@ def walk_with(trace: TraceView, spec: Pipeline, config: Config, library: Library
         heard = library.find(question, trace.job, place.path, taken)
         return None if heard is None else heard.step
 
-    return Walk(trace, spec, config, find, own=False).go()
+    return Walk(trace, spec, config, find, own=False, routers=routers).go()

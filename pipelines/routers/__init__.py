@@ -14,6 +14,7 @@ from mirepoix.views import Decision
 from pipelines.routers.complexity import by_complexity
 from pipelines.routers.constraints import Constraints
 from pipelines.routers.expectation import NOTHING_MEASURED, Candidate
+from pipelines.routers.learned import NO_ROUTERS, Routers, by_learned, require_learned
 from pipelines.routers.plugins import load
 from pipelines.routers.preference import Preference, Router
 from pipelines.routers.query import Query
@@ -33,7 +34,9 @@ BUILT_IN: dict[str, Router] = {
     "cheapest": cheapest,
     "fastest": fastest,
 }
-NEEDS_NO_LATENCY = frozenset(BUILT_IN) - {"fastest"}
+LEARNED = "learned"
+"""The one that is asked with what was trained at hand."""
+NEEDS_NO_LATENCY = frozenset((*BUILT_IN, LEARNED)) - {"fastest"}
 """Routers that do not look at what models took of late."""
 
 
@@ -46,11 +49,16 @@ class Choice:
     failure: ErrorKind | None = None
 
 
-def choose_branch(place: Place, query: Query, measured: Mapping[str, float] = NOTHING_MEASURED) -> Choice:
+def choose_branch(
+    place: Place,
+    query: Query,
+    measured: Mapping[str, float] = NOTHING_MEASURED,
+    routers: Routers = NO_ROUTERS,
+) -> Choice:
     """Rule out the branches of the route at `place` that cannot answer, and choose among the others.
 
-    `measured` are the seconds that models took of late, for those whose latency is not configured. Raises
-    PipelineError.
+    `measured` are the seconds that models took of late, for those whose latency is not configured; `routers` the
+    trained ones that a route by `learned` asks, by name. Raises PipelineError.
     """
     node = _route(place)
     constraints, against = _rule_out(place, query)
@@ -63,22 +71,28 @@ def choose_branch(place: Place, query: Query, measured: Mapping[str, float] = NO
     ]
     if not candidates:
         return _none(against, features)
-    preferred = _ask(node, query, candidates)
+    preferred = _ask(node, query, candidates, routers)
     passed_over = [f"{branch} ({why[0].partition(':')[0]})" for branch, why in ruled_out.items()]
     reason = preferred.reason + (f"; ruled out: {', '.join(passed_over)}" if passed_over else "")
     features |= preferred.features
     if node.by not in NEEDS_NO_LATENCY:
         features["measured"] = _measured_below(place, query.config, measured)
     decision = Decision(
-        choice=f"to.{preferred.index}", reason=reason, confidence=preferred.confidence, features=features
+        choice=f"to.{preferred.index}",
+        reason=reason,
+        confidence=preferred.confidence,
+        features=features,
+        trained=preferred.trained,
     )
     return Choice(preferred.index, decision)
 
 
 def check_route(node: Route) -> None:
     """Raise PipelineError when what the route names cannot be found."""
-    if node.by not in BUILT_IN:
-        load(node.by, PLUGINS, tuple(BUILT_IN))
+    if node.by == LEARNED:
+        require_learned()
+    elif node.by not in BUILT_IN:
+        load(node.by, PLUGINS, (*BUILT_IN, LEARNED))
     if node.embeddings not in (None, "ngrams"):
         load(str(node.embeddings), EMBEDDINGS, ("ngrams",))
 
@@ -113,8 +127,10 @@ def _none(against: list[list[str]], features: dict[str, object]) -> Choice:
     return Choice(None, decision, ErrorKind.PRIVACY if private else ErrorKind.NO_BRANCH)
 
 
-def _ask(node: Route, query: Query, candidates: list[Candidate]) -> Preference:
-    router: Router = BUILT_IN[node.by] if node.by in BUILT_IN else load(node.by, PLUGINS, tuple(BUILT_IN))
+def _ask(node: Route, query: Query, candidates: list[Candidate], routers: Routers) -> Preference:
+    if node.by == LEARNED:
+        return by_learned(node, query, candidates, routers)
+    router: Router = BUILT_IN[node.by] if node.by in BUILT_IN else load(node.by, PLUGINS, (*BUILT_IN, LEARNED))
     said: object = router(node, query, candidates)
     preferred = Preference(said, f"{node.by} says so") if isinstance(said, int) else said
     if not isinstance(preferred, Preference) or preferred.index not in {candidate.index for candidate in candidates}:

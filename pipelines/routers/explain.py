@@ -12,15 +12,21 @@ from pipelines.privacy import say
 from pipelines.routers import choose_branch
 from pipelines.routers.constraints import Constraints
 from pipelines.routers.expectation import NOTHING_MEASURED
+from pipelines.routers.learned import NO_ROUTERS, Routers
 from pipelines.routers.query import Query
 from pipelines.scope import scope_of
 
 Explanation = dict[str, Any]
 
 
-def explain_routes(spec: Pipeline, query: Query, measured: Mapping[str, float] = NOTHING_MEASURED) -> list[Explanation]:
+def explain_routes(
+    spec: Pipeline,
+    query: Query,
+    measured: Mapping[str, float] = NOTHING_MEASURED,
+    routers: Routers = NO_ROUTERS,
+) -> list[Explanation]:
     """What each route would choose and why, parents first; of those inside a branch only where it is chosen."""
-    return list(_explain(root(spec), query, measured))
+    return list(_explain(root(spec), query, measured, routers))
 
 
 def explain_calls(spec: Pipeline, query: Query) -> list[Explanation]:
@@ -29,25 +35,25 @@ def explain_calls(spec: Pipeline, query: Query) -> list[Explanation]:
     return list(_kept(whole, query, whole)) if query.sensitive else []
 
 
-def _explain(place: Place, query: Query, measured: Mapping[str, float]) -> Iterator[Explanation]:
+def _explain(place: Place, query: Query, measured: Mapping[str, float], routers: Routers) -> Iterator[Explanation]:
     node = place.node
     if not isinstance(node, Route):
         for below in _below(place):
-            yield from _explain(below, query, measured)
+            yield from _explain(below, query, measured, routers)
         return
     scope = scope_of(place)
     if scope.previous or scope.items_of is not None:
         waits = f"step {scope.previous[0]!r} has answered" if scope.previous else "the items are known"
         yield {"path": place.path, "choice": None, "reason": f"decided when {waits}"}
         for below in children(place):
-            yield from _explain(below, query, measured)
+            yield from _explain(below, query, measured, routers)
         return
-    choice = choose_branch(place, query, measured)
+    choice = choose_branch(place, query, measured, routers)
     then = None if choice.index is None else child(place, choice.index)
     said = {"then": outline(then.node)} if then else {"choice": None, "error_kind": choice.failure}
     yield {"path": place.path, "by": node.by, **choice.decision.model_dump(), **said}
     if then is not None:
-        yield from _explain(then, query, measured)
+        yield from _explain(then, query, measured, routers)
 
 
 def _kept(place: Place, query: Query, whole: Place) -> Iterator[Explanation]:

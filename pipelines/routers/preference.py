@@ -1,7 +1,7 @@
 """What a router says: which of the branches that can answer it prefers, and why.
 
-A router is a function of the route, the query and the candidates (at least one). This is all that a learned one needs;
-it is registered under a name as an entry point of the group `mirepoix.routers`.
+A router is a function of the route, the query and the candidates (at least one); those of others are registered under
+a name as entry points of the group `mirepoix.routers`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from pipelines.routers.query import Query
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """`index` of the branch; `confidence` is 0..1, `features` what was looked at."""
+    """`index` of the branch; `confidence` is 0..1, `features` what was looked at, `trained` the hash of who was asked."""
 
     index: int
     reason: str
     confidence: float = 1.0
     features: dict[str, Any] = field(default_factory=dict)
+    trained: str | None = None
 
 
 Router = Callable[[Route, Query, Sequence[Candidate]], Preference]

@@ -14,6 +14,7 @@ from mirepoix.views import TraceView
 from pipelines.labelled import Label
 from pipelines.reducers import normalise
 from pipelines.replay import Library, Walk, walk_recorded, walk_with
+from pipelines.routers.learned import NO_ROUTERS, Routers
 from pipelines.whatif.expect import Expected, Expecting, as_recorded, by_prices_of
 from pipelines.whatif.means import Means
 
@@ -42,11 +43,15 @@ class JobOutcome:
 
 @dataclass(slots=True)
 class Evaluation:
-    """Evaluates `policy` on recorded jobs. All are learnt first, since one job may hold what another asks."""
+    """Evaluates `policy` on recorded jobs. All are learnt first, since one job may hold what another asks.
+
+    `routers` are the trained ones: those that decided then by hash, those that decide now by name.
+    """
 
     config: Config
     policy: Config
     labels: Mapping[str, Label] = field(default_factory=dict)
+    routers: Routers = NO_ROUTERS
     heard: Library = field(default_factory=Library)
     means: Means = field(default_factory=Means)
     walks: list[Walk] = field(default_factory=list)
@@ -57,7 +62,7 @@ class Evaluation:
         if trace.state is JobState.CANCELLED or not trace.steps or trace.pipeline not in self.policy.pipelines:
             self.left_out += 1
             return
-        walk = walk_recorded(trace, self.config, self.heard)
+        walk = walk_recorded(trace, self.config, self.heard, self.routers)
         self.means.learn(walk)
         self.walks.append(walk)
 
@@ -67,7 +72,7 @@ class Evaluation:
 
     def _outcome(self, was: Walk) -> JobOutcome:
         trace = was.trace
-        walk = walk_with(trace, self.policy.pipelines[trace.pipeline], self.policy, self.heard)
+        walk = walk_with(trace, self.policy.pipelines[trace.pipeline], self.policy, self.heard, self.routers)
         label = self.labels.get(trace.job)
         worth = (
             (_by_judge(was), _by_judge(walk))

@@ -70,9 +70,11 @@ def prune_old(database: Database) -> int:
 
 def decide_with(database: Database, hash_: str) -> Run:
     run = begin(database, ROUTE)
+    claim = run.must_claim("$")
+    decision = Decision(choice="a", reason="learned", confidence=1, features={}, trained=hash_)
     with database.write() as connection:
-        decision = Decision(choice="a", reason="learned", confidence=1, features={}, trained=hash_)
-        record_decision(connection, run.must_claim("$"), decision)
+        record_decision(connection, claim, decision)
+    run.spawn_under(claim, [0])
     return run
 
 
@@ -147,11 +149,10 @@ def test_pruning_keeps_what_decides_what_is_young_and_what_a_kept_decision_names
     age(database, unused, named, superseded, current)
     assert prune_old(database) == 2
     assert kept(database) == {named, current, young}
-    run.spawn("$", [0])
-    run.answer("$.to.0")
-    assert sum(pruned.jobs for pruned in prune(database, now())) == 1
-    assert prune_old(database) == 1
-    assert kept(database) == {current, young}
+    run.answer(next(row.path for row in run.rows() if row.kind == "call"))
+    done = list(prune(database, now()))
+    assert (sum(pruned.jobs for pruned in done), sum(pruned.versions for pruned in done)) == (1, 2)
+    assert kept(database) == {current}, "no decision names the other any more, and none is young now"
 
 
 def test_what_was_superseded_a_moment_ago_stays_for_who_has_not_seen_it_yet(database: Database) -> None:

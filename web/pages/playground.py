@@ -12,12 +12,14 @@ from starlette.responses import Response
 from db.latencies import recent_latencies
 from mirepoix.client import require_input
 from mirepoix.errors import InputError, NotFound, PipelineError
+from mirepoix.paths import walk
 from mirepoix.strict import unknown
 from pipelines.check import check_pipeline
 from pipelines.outline import outline
 from pipelines.privacy import say
 from pipelines.routers.explain import explain_calls, explain_routes
 from pipelines.routers.query import Query
+from tasks.trained import Trained
 from web.house import House, house_of
 from web.pages.forgery import read_form
 from web.pages.render import render
@@ -61,5 +63,6 @@ def _explain(house: House, pipeline: str, text: str, task: str) -> Explained:
     query = Query(text, config, task or None)
     with house.client.database.read() as connection:
         measured = recent_latencies(connection)
-    routes = explain_routes(spec, query, measured)
+        routers = Trained().routers_of(connection, walk(spec))
+    routes = explain_routes(spec, query, measured, routers)
     return Explained(outline(spec), query.tokens, say(query.sensitive), routes, explain_calls(spec, query))
