@@ -59,6 +59,7 @@ def _cost_quality(result: FileResult) -> Figure:
         axes.annotate(model, (1_000 * cost, 100 * quality), (4, -9), textcoords="offset points", fontsize=7)
     axes.axhline(100 * result.models[result.strong][0], color=GREY, linewidth=0.8)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("USD for 1,000 questions (logarithmic)")
     axes.set_ylabel("answered rightly, %")
     axes.set_title(f"{result.name}: {result.questions['test']} unseen questions", loc="left")
