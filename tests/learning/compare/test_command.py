@@ -43,12 +43,13 @@ def bench(home: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
         env=clean_environ() | {"PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_it_reports_on_held_out_questions_of_unequal_models(tmp_path: Path) -> None:
     """One file to learn from, another one that is not alike, and a held-out one with a model that nobody else knows."""
     data = write(tmp_path / "made.jsonl", made(120, 1))
