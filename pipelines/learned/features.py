@@ -75,8 +75,9 @@ FORM = (
 
 
 def looked_at(text: str) -> str:
-    """The part of `text` that features are made of."""
-    return text if len(text) <= MOST else text[: MOST // 2] + text[-MOST // 2 :]
+    """The part of `text` that features are made of, without halves of characters (surrogates)."""
+    part = text if len(text) <= MOST else text[: MOST // 2] + text[-MOST // 2 :]
+    return part.encode("utf-8", "replace").decode()
 
 
 def hashed(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

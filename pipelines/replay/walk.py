@@ -69,7 +69,7 @@ class Walk:
     config: Config
     find: Find
     own: bool
-    routers: Routers = NO_ROUTERS
+    routers: Routers = field(default_factory=dict)
     decisions: dict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
     heard: dict[str, StepView] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)

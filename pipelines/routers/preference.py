@@ -17,7 +17,7 @@ from pipelines.routers.query import Query
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """`index` of the branch; `confidence` is 0..1, `features` what was looked at, `trained` the hash of who was asked."""
+    """`index` of the branch; `confidence` is 0..1, `features` what was looked at, `trained` the hash of what chose."""
 
     index: int
     reason: str

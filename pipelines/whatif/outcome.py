@@ -14,7 +14,7 @@ from mirepoix.views import TraceView
 from pipelines.labelled import Label
 from pipelines.reducers import normalise
 from pipelines.replay import Library, Walk, walk_recorded, walk_with
-from pipelines.routers.learned import NO_ROUTERS, Routers
+from pipelines.routers.learned import Routers
 from pipelines.whatif.expect import Expected, Expecting, as_recorded, by_prices_of
 from pipelines.whatif.means import Means
 
@@ -51,7 +51,7 @@ class Evaluation:
     config: Config
     policy: Config
     labels: Mapping[str, Label] = field(default_factory=dict)
-    routers: Routers = NO_ROUTERS
+    routers: Routers = field(default_factory=dict)
     heard: Library = field(default_factory=Library)
     means: Means = field(default_factory=Means)
     walks: list[Walk] = field(default_factory=list)
