@@ -53,6 +53,9 @@ bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery 
 bench-case-study: $(READY) ## compare cost, latency and quality of a strong model alone with those of an orchestrated mix
 	$(BIN)/python -m bench.case_study
 
+bench-routing: $(READY) ## compare ways to choose a model on recorded outcomes: make bench-routing DATA=dir
+	$(BIN)/mirepoix bench routing $(addprefix --data ,$(wildcard $(DATA)/*.jsonl $(DATA)/*.jsonl.gz)) --plots $(or $(PLOTS),.mirepoix/plots)
+
 bench-web: $(READY) ## measure every page on a ledger of a million attempts (2 minutes)
 	$(BIN)/python -m bench.web
 
@@ -93,4 +96,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-case-study bench-web patterns lint fmt build lock migration clean
+.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-case-study bench-routing bench-web patterns lint fmt build lock migration clean

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from cli import (
     answer,
+    bench,
     calibrate,
     canaries,
     costs,
@@ -59,6 +60,7 @@ for group in (
     keys,
     calibrate,
     tune,
+    bench,
     train,
     evaluate,
     routers,

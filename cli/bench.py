@@ -1,0 +1,100 @@
+"""`mirepoix bench`: measure on recorded outcomes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from cli import screen
+from cli.screen import Json
+from mirepoix.errors import ConfigError
+
+app = typer.Typer(help="Measure on recorded outcomes.", no_args_is_help=True)
+
+QUICK_QUESTIONS = 200
+FILES = ("--data", "--train", "--heldout")
+
+
+def add_to(parent: typer.Typer) -> None:
+    """Add the commands of this module."""
+    parent.add_typer(app, name="bench")
+
+
+class ManyFiles(TyperCommand):
+    """Options of files take as many as follow: `--data a b c` is `--data a --data b --data c`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option before each further file."""
+        option, told = "", list[str]()
+        for word in args:
+            if word.startswith("-"):
+                option = word if word in FILES else ""
+                told += [word] if not option else []
+            else:
+                told += [option, word] if option else [word]
+        return super().parse_args(ctx, told)
+
+
+@app.command(cls=ManyFiles)
+def routing(
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            exists=True, dir_okay=False, help="Recorded outcomes, JSON lines, gzip or not; give it repeatedly."
+        ),
+    ],
+    train: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="More to learn from, which is not reported on."),
+    ] = None,
+    heldout: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="Report on these only, and learn from all of the data."),
+    ] = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="USD per token and model; default: prices.json beside a file."),
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Write a cost-quality plot and a reliability diagram here.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown, for a document.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Of 200 questions a file, with few resamples: to see that it runs.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of resamples, folds and random splits.")] = 1,
+    json: Json = False,
+) -> None:
+    """Compare ways to choose a model: cost, quality, APGR, CPT and savings of each, with 95 % intervals.
+
+    Each file is split in two by its questions' ids; what is learned or chosen on one half is reported on the other.
+    """
+    try:
+        from learning.compare.benchmark import QUICK, Effort, run, versions
+        from learning.compare.plan import HELD_OUT, SPLIT, plan
+        from learning.compare.plots import write_plots
+        from learning.compare.report import COLUMNS, LEGEND, as_json, as_markdown, footnotes, heading, rows
+        from learning.compare.results import Report
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"bench routing needs {error.name}: pip install 'mirepoix[train]'.") from error
+
+    effort = QUICK if quick else Effort()
+    plans = plan(data, train or [], heldout or [], prices, seed, QUICK_QUESTIONS if quick else None)
+    found = run(plans, effort, lambda name: screen.err.print(f"{name} is measured", markup=False))
+    report = Report(versions(), HELD_OUT if heldout else SPLIT, seed, effort.resamples, found)
+    written = [path for result in found for path in write_plots(plots, result)] if plots else []
+    if json:
+        screen.print_json(as_json(report))
+    elif markdown:
+        screen.out.print(as_markdown(report), markup=False, highlight=False)
+    else:
+        for result in found:
+            screen.print_table(COLUMNS, list(rows(result)), title=heading(result))
+            for note in footnotes(result):
+                screen.out.print(f"  {note}", markup=False, highlight=False)
+        screen.out.print(LEGEND, markup=False, highlight=False)
+    for path in written:
+        screen.err.print(f"wrote {path}", markup=False)

@@ -1,0 +1,127 @@
+"""`mirepoix bench routing` on small files, through the real command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.learning.compare.made import made, write
+from tests.system.world import clean_environ
+
+METHODS = [
+    "always cheap",
+    "always strong",
+    "random mix",
+    "complexity",
+    "similarity-weighted",
+    "matrix factorisation",
+    "tf-idf, pair",
+    "tf-idf",
+    "neighbours, pair",
+    "neighbours",
+    "learned, pair",
+    "learned",
+    "learned elsewhere, pair",
+    "learned elsewhere",
+    "agreement cascade",
+    "cascade routing",
+    "vote of three",
+    "oracle",
+]
+
+
+def bench(home: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli", "bench", "routing", *map(str, words)],
+        cwd=home,
+        env=clean_environ() | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_it_reports_on_held_out_questions_of_unequal_models(tmp_path: Path) -> None:
+    """One file to learn from, another one that is not alike, and a held-out one with a model that nobody else knows."""
+    data = write(tmp_path / "made.jsonl", made(120, 1))
+    other = write(tmp_path / "other.jsonl", made(60, 5))
+    unseen = made(80, 2)
+    heldout = tmp_path / "held"
+    heldout.mkdir()
+    write(heldout / "made.jsonl", unseen)
+    lines = [json.loads(line) for line in (heldout / "made.jsonl").read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line["score"]["new"], line["cost"]["new"] = 1, 0.1
+        if number < 5:
+            del line["score"]["other"]
+    (heldout / "made.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    plots = tmp_path / "plots"
+    done = bench(
+        tmp_path, "--data", data, other, "--heldout", heldout / "made.jsonl", "--plots", plots, "--quick", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    [result] = report["files"]
+    assert result["questions"] == {"train": 120, "test": 75}
+    assert set(result["models"]) == {"small", "other", "large"}
+    assert any("new" in note for note in result["notes"])
+    assert any(note.startswith("5 questions were not put to all models") for note in result["notes"])
+    methods = {method["method"]: method for method in result["methods"]}
+    assert list(methods) == METHODS
+    assert methods["random mix"]["apgr"][0] == pytest.approx(0.5)
+    for name in ("learned, pair", "tf-idf, pair", "neighbours, pair"):
+        assert methods[name]["apgr"][1] > 0.6, f"{name}: the words of these questions tell how hard they are"
+    assert methods["oracle"]["area"][0] >= max(method["area"][0] for method in methods.values())
+    _figures_hold(methods)
+    assert result["router"]["p50_ms"] > 0
+    assert len(result["router"]["hash"]) == 64
+    assert {promise["target"] for promise in result["promises"]} >= {0.98}
+    assert {path.name for path in plots.iterdir()} == {
+        f"made-{kind}.{suffix}" for kind in ("cost-quality", "reliability") for suffix in ("png", "svg")
+    }
+
+
+def _figures_hold(methods: dict[str, Any]) -> None:
+    """Each value lies in its interval, and what was chosen adds up."""
+    for method in methods.values():
+        for value, low, high in [method["apgr"], method["area"], *method["saved"].values(), *method["cpt"].values()]:
+            assert value is None or low - 1e-9 <= value <= high + 1e-9, method
+        for reached in method["reached"].values():
+            assert reached["cost_usd"][0] > 0
+            assert sum(reached["shares"].values()) >= 1 - 1e-9
+
+
+def test_a_file_with_nothing_to_choose_is_refused(tmp_path: Path) -> None:
+    lone = [json.dumps({"id": str(n), "question": "q", "score": {"a": 1}, "cost": {"a": 1}}) for n in range(50)]
+    (tmp_path / "lone.jsonl").write_text("\n".join(lone))
+    done = bench(tmp_path, "--data", "lone.jsonl")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: lone: there is nothing to choose")
+    assert not done.stdout
+
+
+def test_a_held_out_file_of_strangers_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "made.jsonl", made(50, 1))
+    text = (tmp_path / "made.jsonl").read_text()
+    for name in ("small", "other", "large"):
+        text = text.replace(f'"{name}"', f'"{name}-2"')
+    (tmp_path / "strangers.jsonl").write_text(text)
+    done = bench(tmp_path, "--data", "made.jsonl", "--heldout", "strangers.jsonl")
+    assert done.returncode == 2
+    assert "no file to learn from knows two of its models (small-2, other-2, large-2)" in done.stderr
+
+
+def test_too_few_questions_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "few.jsonl", made(12, 1))
+    done = bench(tmp_path, "--data", "few.jsonl")
+    assert done.returncode == 2
+    assert "20 are needed" in done.stderr
