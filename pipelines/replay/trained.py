@@ -14,10 +14,17 @@ if TYPE_CHECKING:  # numpy: only who decides with trained files needs the extra 
 class TrainedFiles(Protocol):
     """Each raises PipelineError where there is no such file."""
 
-    def router(self, name: str) -> LearnedRouter: ...
-    def router_then(self, hash_: str) -> LearnedRouter: ...
-    def policy(self, name: str) -> AnswerPolicy: ...
-    def policy_then(self, hash_: str) -> AnswerPolicy: ...
+    def router(self, name: str) -> LearnedRouter:
+        """The router that decides now."""
+
+    def router_then(self, hash_: str) -> LearnedRouter:
+        """The router that decided then."""
+
+    def policy(self, name: str) -> AnswerPolicy:
+        """The answer policy that decides now."""
+
+    def policy_then(self, hash_: str) -> AnswerPolicy:
+        """The answer policy that decided then."""
 
 
 class NoFiles:
