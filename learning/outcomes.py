@@ -2,7 +2,8 @@
 
 A file holds one JSON object a line, gzip or not: `id`, `question` and `score` {model: 0..1}; where recorded also
 `task`, `answer` (the right one), `pred` {model: the answer it gave, parsed}, `response` {model: its text}, `out_chars`
-{model: characters of it}, `in_tokens` and `out_tokens` {model: tokens}, and `cost` {model: USD}. A null tells nothing, as what is not there.
+{model: characters of it}, `in_tokens` and `out_tokens` {model: tokens}, and `cost` {model: USD}. A null is as good as a
+value that is not there.
 
 A cost that was not recorded follows from tokens and prices, and tokens that were not recorded follow from characters.
 Where nothing tells an answer's length, the cost is that of the question alone: a lower bound.
@@ -143,7 +144,8 @@ def _as_outcome(line: Mapping[str, Any], price_of: Mapping[str, TokenPrice]) -> 
 
 def _known(line: Mapping[str, Any], column: str) -> dict[str, Any]:
     """What a column tells of each model; null is as good as nothing."""
-    return {model: value for model, value in (line.get(column) or {}).items() if value is not None}
+    told = line.get(column)
+    return {} if told is None else {model: value for model, value in told.items() if value is not None}
 
 
 def _text(value: object) -> str:

@@ -87,7 +87,7 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What was found on one file. Costs are USD for a question."""
+    """What was found on one file. Costs are USD for a question; `seconds` are of one core, for the methods."""
 
     name: str
     questions: Mapping[str, int]
