@@ -81,10 +81,12 @@ def routing(
         from learning.compare.plan import HELD_OUT, SPLIT, plan
         from learning.compare.plots import write_plots
         from learning.compare.report import COLUMNS, LEGEND, as_json, footnotes, heading, rows
-        from learning.compare.summary import as_markdown, write_into
+        from learning.compare.summary import around_markers, as_markdown, write_into
     except ModuleNotFoundError as error:
         raise ConfigError(f"bench routing needs {error.name}: pip install 'mirepoix[train]'.") from error
 
+    if into is not None:
+        around_markers(into)
     planned = plan(data, train or [], heldout or [], prices, seed, QUICK_QUESTIONS if quick else None)
     for one in planned.skipped:
         screen.err.print(f"not compared: {one.why}", markup=False)

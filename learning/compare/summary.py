@@ -52,14 +52,20 @@ def as_markdown(report: Report) -> str:
     return "\n\n".join([f"*{told}*", *parts, *(f"Not compared: {one.why}" for one in report.skipped)])
 
 
-def write_into(path: Path, report: Report) -> None:
-    """Replace what stands between the markers of the document at `path`; raises InputError where they are not."""
+def around_markers(path: Path) -> tuple[str, str]:
+    """What stands before and behind the markers in the document at `path`; raises InputError where they are not."""
     try:
-        before, rest = path.read_text().split(BEGIN)
+        before, rest = path.read_text(encoding="utf-8").split(BEGIN)
         _, after = rest.split(END)
     except ValueError as error:
         raise InputError(f"{path}: needs one {BEGIN} and one {END} behind it, to write the tables between.") from error
-    path.write_text(f"{before}{BEGIN}\n{as_markdown(report)}\n{END}{after}")
+    return before, after
+
+
+def write_into(path: Path, report: Report) -> None:
+    """Replace what stands between the markers of the document at `path`."""
+    before, after = around_markers(path)
+    path.write_text(f"{before}{BEGIN}\n{as_markdown(report)}\n{END}{after}", encoding="utf-8")
 
 
 def _table(columns: Sequence[str], rows: Iterator[Sequence[str]]) -> str:

@@ -168,6 +168,22 @@ def test_a_held_out_file_of_strangers_is_refused(tmp_path: Path) -> None:
     assert "no file to learn from knows two of its models (small-2, other-2, large-2)" in done.stderr
 
 
+def test_a_document_without_markers_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    data = write(tmp_path / "made.jsonl", made(50, 1))
+    (tmp_path / "figures.md").write_text("Nothing to write between.")
+    done = bench(tmp_path, "--data", data, "--into", tmp_path / "figures.md")
+    assert done.returncode == 2
+    assert "needs one <!-- bench routing -->" in done.stderr
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    files = [write(folder / "made.jsonl", made(50, 1)) for folder in (tmp_path, tmp_path / "other")]
+    done = bench(tmp_path, "--data", *files)
+    assert done.returncode == 2
+    assert "2 files are called made" in done.stderr
+
+
 def test_too_few_questions_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "few.jsonl", made(12, 1))
     done = bench(tmp_path, "--data", "few.jsonl")
