@@ -131,15 +131,19 @@ def _frontier(curve: list[tuple[float, float]]) -> list[tuple[float, float]]:
 def _reliability(result: FileResult) -> Figure:
     figure = Figure(figsize=(6, 5.6), layout="constrained")
     axes = figure.subplots()
-    axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.8)
     assert result.router is not None
-    for model in dict.fromkeys((result.strong, result.cheap)):
-        bins = result.router.reliability[model]
+    shown = {model: result.router.reliability[model] for model in dict.fromkeys((result.strong, result.cheap))}
+    least = min(min(one.predicted, one.right) for bins in shown.values() for one in bins)
+    low = 10 * (100 * least // 10)
+    axes.plot([low, 100], [low, 100], color=GREY, linewidth=0.8)
+    for model, bins in shown.items():
         colour = STYLES["agreement cascade" if model == result.cheap else "learned"][0]
         label = f"{model} (error {100 * result.router.ece[model]:.1f} points)"
         points = [100 * one.predicted for one in bins], [100 * one.right for one in bins]
         axes.plot(*points, "o-", color=colour, markersize=4, label=label)
-    axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="predicted chance of a right answer, %", ylabel="answered rightly, %")
+    axes.set(
+        xlim=(low, 101), ylim=(low, 101), xlabel="predicted chance of a right answer, %", ylabel="answered rightly, %"
+    )
     axes.set_title(f"{result.name}: can the chances be believed?", loc="left")
     axes.grid(color="#E5E5E5", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
