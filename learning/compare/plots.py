@@ -89,7 +89,7 @@ def _name_models(figure: Figure, axes: Any, result: FileResult) -> None:
     points = {model: (1_000 * cost, 100 * quality) for model, (quality, cost) in result.models.items()}
     for point in points.values():
         axes.plot(*point, "o", color=BLACK, markersize=4)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in axes.transData.transform(list(points.values()))]
     for own, (model, point) in enumerate(points.items()):
