@@ -5,6 +5,7 @@ What differs from cluster to cluster (images, namespaces, resources) is the busi
 
 from __future__ import annotations
 
-from workers.kubernetes.base import ScaleBy, write_base
+from workers.kubernetes.base import write_base
+from workers.kubernetes.scaling import ScaleBy
 
 __all__ = ["ScaleBy", "write_base"]
