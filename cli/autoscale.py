@@ -43,8 +43,8 @@ def autoscale(
         for name, sizing in asked.items():
             screen.print_json({"provider": name, **_finite(asdict(sizing))})
     elif dry_run:
-        rows = [(name, str(sizing.workers), sizing.reason) for name, sizing in asked.items()]
-        screen.print_table(["provider", "workers", "why"], rows)
+        rows = [(name, str(each.running), str(each.workers), each.reason) for name, each in asked.items()]
+        screen.print_table(["provider", "running", "worth", "why"], rows)
     else:
         for name, sizing in asked.items():
             screen.out.print(f"{name} {sizing.workers}" if provider is None else str(sizing.workers), markup=False)

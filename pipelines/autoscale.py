@@ -54,9 +54,13 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """How many processes, and why. `wanted` and `fed` are calls at once: what there is to do, and what limits feed."""
+    """How many processes, beside how many are `running`, and why.
+
+    `wanted` and `fed` are calls at once: what there is to do, and what limits feed.
+    """
 
     workers: int
+    running: int
     wanted: float
     fed: float
     reason: str
@@ -81,8 +85,8 @@ def size(config: Config, provider: str, load: Load) -> Sizing:
     wanted = load.held + min(load.waiting, load.waiting / drain * latency)
     fed = feed(config, provider, latency, load.tokens)
     threads = spec.concurrency
-    useful = min(wanted, fed.calls) / threads
-    least, most = math.ceil(useful), min(math.ceil(useful / FULL), _processes(fed.calls / threads))
+    least = math.ceil(wanted / threads)
+    most = min(math.ceil(wanted / threads / FULL), _processes(fed.calls / threads))
     count, notes = min(max(load.running, least), most), []
     if wanted > fed.calls:
         notes.append(f"{fed.by} feeds no more than {fed.calls:.1f} at once")
@@ -95,7 +99,8 @@ def size(config: Config, provider: str, load: Load) -> Sizing:
     bounded = _within(spec.workers, count)
     if bounded != count:
         notes.append(f"workers: {spec.workers.least} to {spec.workers.most}")
-    return Sizing(bounded, wanted, fed.calls, "; ".join([_need(load, latency, drain, wanted, threads), *notes]))
+    reason = "; ".join([_need(load, latency, drain, wanted, threads), *notes])
+    return Sizing(bounded, load.running, wanted, fed.calls, reason)
 
 
 def most_useful(config: Config, provider: str) -> int:

@@ -96,7 +96,9 @@ def test_running_processes_and_calls_in_hand_count(busy: Busy) -> None:
     for number in range(12):
         begin(busy.world.database, Call(model="a"), f"question {number}").must_claim("$", "w1")
     sizing = busy.sizings()["one"]
-    assert (sizing["wanted"], sizing["workers"]) == (12.0, 4), "three would do, but fuller than 70 %"
+    assert (sizing["wanted"], sizing["running"], sizing["workers"]) == (12.0, 4, 4), (
+        "three would do, but fuller than 70 %"
+    )
     assert "12 are in hand" in sizing["reason"]
 
 
