@@ -11,7 +11,16 @@ from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, JsonValue, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    JsonValue,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
 from mirepoix.addresses import is_link_local
 from mirepoix.caps import EVERY_TENANT, Alert, Bound, Period
@@ -88,6 +97,23 @@ class Breaker(Strict):
     cooldown: float = Field(default=5, gt=0, le=3600)
 
 
+class Workers(Strict):
+    """How many worker processes a provider is to have, for those who scale it: from `least` to `most`.
+
+    As many in between as clear what waits within `drain` seconds, and as its limits can feed.
+    """
+
+    least: NonNegativeInt = 1
+    most: PositiveInt = 10
+    drain: float = Field(default=60, gt=0, le=86_400)
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.least > self.most:
+            raise ValueError(f"least is {self.least}, and most only {self.most}.")
+        return self
+
+
 class Tenant(Strict):
     """What holds for one tenant, or, under the name `*`, for each tenant that has no entry of its own.
 
@@ -110,7 +136,7 @@ class Provider(Strict):
     (null: leaves them out), and `prices_of` is whose published prices hold (an id of `genai-prices`, such as `mistral`)
     where that is not the api's own company. `concurrency` is how many calls one worker process holds in flight;
     `timeout` and `connect_timeout` are seconds; `retries` is how often a retryable failure is sent again. `limits` and
-    `breaker` hold for all workers together.
+    `breaker` hold for all workers together. `workers` is for those who scale them (docs/operations.md).
     """
 
     api: Api
@@ -129,6 +155,7 @@ class Provider(Strict):
     retries: int = Field(default=5, ge=0, le=100)
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
+    workers: Workers = Workers()
 
     @property
     def url(self) -> str:
