@@ -4,8 +4,8 @@ Chosen on one half of the outcomes and measured on the other, of which the choic
 its quality can be promised in spite of the error that a half of this size leaves (`policies.safe_quality`). One model
 alone counts as a cascade of one tier, so the best of them is always there to be chosen.
 
-Cascades ask the cheapest first. To try every order is worse on questions not seen, not better: the more ways there are,
-the more of them look good by luck.
+Cascades ask the cheapest first. Trying every order saved a little more on recorded outcomes and kept fewer promises
+there: the more ways there are, the more of them look good by luck.
 """
 
 from __future__ import annotations
