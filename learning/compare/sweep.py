@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from learning.compare.metrics import Floats
 from learning.compare.table import Table
-from learning.policies import SAFETY, TOLERANCE
+from learning.policies import safe_quality
 
 THRESHOLDS = 101
 PRICES = np.concatenate([[0.0], np.geomspace(1e-3, 1e2, 80), [1e6]])
@@ -37,12 +37,10 @@ class Sweep:
     def cheapest(self, target: float, strong: Floats) -> int:
         """The cheapest setting that can be promised to reach `target` of the quality of `strong` [questions], 0..1.
 
-        Of many settings the best on few questions was lucky, so what can be promised is less than what was seen: what
-        nine samples of ten would exceed, but for a point. Where no setting reaches the target, the safest.
+        Of many settings the best on few questions was lucky, so what can be promised is less than what was seen
+        (`policies.safe_quality`). Where no setting reaches the target, the safest.
         """
-        best = max(float(strong.mean()), 1e-9)
-        error = (self.quality - strong[:, None]).std(axis=0) / np.sqrt(len(strong))
-        safe = (self.quality.mean(axis=0) - np.maximum(0, SAFETY * error - TOLERANCE * best)) / best
+        safe = np.array([safe_quality(one, strong) for one in self.quality.T])
         cost = self.cost.mean(axis=0)
         reached = np.flatnonzero(safe >= target)
         return int(reached[np.argmin(cost[reached])]) if len(reached) else int(np.argmax(safe))
