@@ -40,7 +40,7 @@ def toll(target: str) -> Iterator[Toll]:
 
         def _pass_on(self) -> None:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in LEFT_OUT}
-            answer = client.request(self.command, self.path, content=self._body(), headers=headers)
+            answer = client.request(self.command, self.path, content=_body(self), headers=headers)
             self._pay()
             self.send_response(answer.status_code)
             self.send_header("content-type", answer.headers["content-type"])
@@ -53,16 +53,6 @@ def toll(target: str) -> Iterator[Toll]:
 
         def do_POST(self) -> None:
             self._pass_on()
-
-        def _body(self) -> bytes:
-            if self.headers.get("transfer-encoding", "") != "chunked":
-                return self.rfile.read(int(self.headers.get("content-length", "0")))
-            parts = list[bytes]()
-            while size := int(self.rfile.readline(), 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            return b"".join(parts)
 
         def _pay(self) -> None:
             with lock:
@@ -92,3 +82,15 @@ def toll(target: str) -> Iterator[Toll]:
         server.server_close()
         thread.join(5)
         client.close()
+
+
+def _body(handler: BaseHTTPRequestHandler) -> bytes:
+    """What comes with a request, in one piece or in chunks."""
+    if handler.headers.get("transfer-encoding", "") != "chunked":
+        return handler.rfile.read(int(handler.headers.get("content-length", "0")))
+    parts = list[bytes]()
+    while size := int(handler.rfile.readline(), 16):
+        parts.append(handler.rfile.read(size))
+        handler.rfile.readline()
+    handler.rfile.readline()
+    return b"".join(parts)
