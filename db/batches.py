@@ -6,7 +6,7 @@ lives. Who looks after a batch holds it in turn, under an epoch of the batch's o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -86,10 +86,10 @@ def join_batch(connection: Connection, claim: Claim, attempt_id: int, *, provide
     return joined
 
 
-def take_due_batches(connection: Connection, limit: int) -> list[tuple[str, str]]:
-    """Batches to be looked after, and their providers, for this process to publish; the longest due first."""
-    query = select(Batch.id, Batch.provider).where(Batch.due_at <= now()).order_by(Batch.due_at).limit(limit)
-    rows = connection.execute(query.with_for_update(skip_locked=True)).all()
+def take_due_batches(connection: Connection, providers: Collection[str], limit: int) -> list[tuple[str, str]]:
+    """Batches of these providers to be looked after, for this process to publish; the longest due first."""
+    query = select(Batch.id, Batch.provider).where(Batch.due_at <= now(), Batch.provider.in_(providers))
+    rows = connection.execute(query.order_by(Batch.due_at).limit(limit).with_for_update(skip_locked=True)).all()
     for row in rows:
         connection.execute(update(Batch).where(Batch.id == row.id).values(due_at=now() + SENT_AGAIN))
     return [(row.id, row.provider) for row in rows]

@@ -27,6 +27,6 @@ class BatchRounds(Rounds):
             if not has_due_batches(connection):
                 return
         with self._house.database.write() as connection:
-            due = take_due_batches(connection, AT_ONCE)
+            due = take_due_batches(connection, list(self._house.config.providers), AT_ONCE)
         for batch_id, provider in due:
             batch_signature(self._house.app, batch_id, provider).apply_async()

@@ -152,12 +152,15 @@ class _Keeper:
         return requests
 
     def _take(self, there: SentBatch) -> None:
-        """Record all results, then that there are none of the others."""
+        """Record all results, then that there are none of the others; a process that is to end leaves the rest."""
         for path in there.results:
             with SpooledTemporaryFile(IN_MEMORY) as file:
                 self._house.loop.run(self._api.download(path, file))
                 file.seek(0)
                 while line := file.readline(LONGEST_LINE):
+                    if self._house.flights.closing.is_set():
+                        write_until_taken(self._house, lambda c: put_down(c, self._batch, timedelta(0)))
+                        return
                     self._take_line(line)
         self._refuse(unanswered(there.error or "the batch ended without an answer to this request"))
         self._end(there.error)

@@ -18,7 +18,7 @@ from mirepoix.ledger.tables import Attempt
 from tests.system.toll import Toll, toll
 from tests.system.world import World, open_world
 
-pytestmark = [pytest.mark.system, pytest.mark.long]
+pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(600)]
 
 CONFIG = Path(__file__).parent / "batches.yaml"
 KEY = {"authorization": "Bearer emulated", "x-api-key": "emulated", "anthropic-version": "2023-06-01"}
