@@ -37,7 +37,7 @@ LINE = {
 def write(folder: Path, *lines: Any, packed: bool = False) -> Path:
     path = folder / "recorded.jsonl"
     text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines).encode()
-    path.write_bytes(gzip.compress(text) if packed else text)
+    path.write_bytes(gzip.compress(text, mtime=0) if packed else text)
     return path
 
 
