@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
-SYSTEM := bounds chains costs ensembles pipelines producer queues shutdown traces
+SYSTEM := batches bounds chains costs ensembles pipelines producer queues shutdown traces
 ON_POSTGRESQL := tests/db $(patsubst %,tests/system/test_%.py,$(SYSTEM))
 ON_RABBITMQ := $(patsubst %,tests/system/test_%.py,bounds pipelines poison queues shutdown)
 

@@ -19,7 +19,7 @@ from cli.stream import print_stream
 from mirepoix.client import Client, Handle
 from mirepoix.errors import InputError
 from mirepoix.ledger.accept import Options, Submission
-from mirepoix.states import JobState
+from mirepoix.states import JobState, Latency
 from mirepoix.strict import unknown
 from mirepoix.tags import parse_tags
 from mirepoix.views import JobView
@@ -32,6 +32,7 @@ FIELDS: dict[str, tuple[type, ...]] = {
     "task": (str,),
     "max_cost": (str, int, float),
     "deadline": (int, float),
+    "latency": (str,),
     "priority": (int,),
     "tags": (dict,),
     "callback": (str,),
@@ -62,6 +63,9 @@ def submit(
     task: Annotated[str | None, typer.Option(help="What kind of work it is, for routes by task.")] = None,
     max_cost: Annotated[str | None, typer.Option(metavar="USD", help="What its calls may cost at the most.")] = None,
     deadline: Annotated[float | None, typer.Option(metavar="S", help="Seconds from now until it fails.")] = None,
+    latency: Annotated[
+        Latency | None, typer.Option(help="Whether its calls may wait for a batch at a lower price.")
+    ] = None,
     priority: Annotated[int, typer.Option(metavar="N", help="Of a tenant's jobs the highest start first.")] = 0,
     tag: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="For `costs --by tag:NAME`; may be given again.")
@@ -73,7 +77,7 @@ def submit(
     json: Json = False,
 ) -> None:
     """Submit one job, or many; prints ids, or with --wait the answers. Exits 1 when a job did not succeed."""
-    bounds = Options(max_cost=_usd(max_cost), deadline=deadline, priority=priority)
+    bounds = Options(max_cost=_usd(max_cost), deadline=deadline, latency=latency, priority=priority)
     options = Options(tenant=tenant, key=key, task=task, stream=stream, **bounds)
     options |= Options(tags=parse_tags(tag or []), callback=callback)
     with context.client() as client:

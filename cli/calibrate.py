@@ -24,7 +24,7 @@ from mirepoix.paths import Place
 from mirepoix.spec import Cascade, Pipeline, version
 from mirepoix.strict import unknown
 from pipelines.calibration import Calibration, Estimate, Run, calibrate
-from pipelines.labelled import Label, asking_all, find_cascade, run_of, same_gates, thresholds_of
+from pipelines.labelled import Label, asking_all, find_gated, run_of, same_gates, thresholds_of
 
 FIELDS = ("job", "key", "input", "expected", "right", "score")
 
@@ -53,7 +53,7 @@ def calibrate_thresholds(
     with context.client() as client:
         if pipeline not in client.config.pipelines:
             raise NotFound(unknown(f"pipeline {pipeline!r}", pipeline, client.config.pipelines))
-        place = find_cascade(client.config.pipelines[pipeline], step)
+        place = find_gated(client.config.pipelines[pipeline], step)
         lines = list(_read(labels))
         jobs = _ids(client, lines, tenant) | _run(client, lines, _named(asking_all(place), pipeline), tenant, timeout)
         learnt = _learn(client, place, [(jobs[number], line.label) for number, line in enumerate(lines)])

@@ -16,12 +16,14 @@ from rich.console import Console
 
 from cli import (
     answer,
+    autoscale,
     bench,
     calibrate,
     canaries,
     costs,
     deliveries,
     demo,
+    deploy,
     evaluate,
     explain,
     jobs,
@@ -48,6 +50,8 @@ app = typer.Typer(
 for group in (
     setup,
     services,
+    autoscale,
+    deploy,
     answer,
     explain,
     jobs,

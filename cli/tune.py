@@ -11,7 +11,7 @@ import typer
 
 from cli import context, screen
 from cli.screen import Json
-from db.routers import store_version
+from db.routers import list_versions, load_file, store_version
 from mirepoix.config import Config
 from mirepoix.errors import ConfigError, InputError, NotFound
 from mirepoix.spec import Call, Numbers, SameAs
@@ -22,6 +22,7 @@ from pipelines.labelled import find_cascade
 if TYPE_CHECKING:
     from learning.outcomes import Outcome
     from learning.tune import Choice, Interval, Measured, Tuning
+    from pipelines.learned.answer_policy import AnswerPolicy
 
 POLICY = "NAME"
 """Stands in the YAML for the name of a policy that was not kept."""
@@ -58,9 +59,11 @@ def tune_cascade(
     by = SameAs() if tolerance is None else SameAs(numbers=Numbers(relative=tolerance))
     from learning.tune import tune
 
-    found = tune(outcomes, target_quality, models=models, by=by, seed=seed)
+    deciding = None if keep is None else _deciding(keep)
+    current = None if deciding is None else deciding[1]
+    found = tune(outcomes, target_quality, models=models, by=by, current=current, seed=seed)
     if keep is not None:
-        _keep(keep, found, outcomes, by, seed)
+        _keep(keep, found, outcomes, seed, None if deciding is None else deciding[0])
     if json:
         screen.print_json(_as_json(found, keep))
     else:
@@ -94,15 +97,32 @@ def _models(pipeline: str | None, tiers: str | None) -> tuple[str, ...] | None:
     return tuple(call.model for call in calls)
 
 
-def _keep(name: str, found: Tuning, outcomes: Sequence[Outcome], by: SameAs, seed: int) -> None:
-    """Train the policy again, on all outcomes, and store it under `name`."""
+def _deciding(name: str) -> tuple[str, AnswerPolicy] | None:
+    """The hash of the policy that decides under `name`, and the policy; None where there is none."""
+    from pipelines.learned.answer_policy import AnswerPolicy as Policy
+
+    with context.client() as client, client.database.read() as connection:
+        current = next((version for version in list_versions(connection, name) if version.current), None)
+        if current is None:
+            return None
+        if current.kind is not TrainedKind.POLICY:
+            raise InputError(f"{name!r} is a {current.kind}; keep the policy under another name.")
+        return current.hash, Policy.from_bytes(load_file(connection, current.hash))
+
+
+def _keep(name: str, found: Tuning, outcomes: Sequence[Outcome], seed: int, compared_with: str | None) -> None:
+    """Train the policy again, on all outcomes, and store it under `name` with what `promote` asks about."""
     from learning.policies import train_policy
 
-    measured = next(choice for choice in found.choices if choice.policy is not None)
-    if measured.policy is None:
-        raise InputError("there is no policy to keep.")
-    policy = train_policy(outcomes, measured.policy.models, by=by, seed=seed)
-    report = {"questions": len(outcomes), "target_quality": found.target, **_measured_json(measured.held_out)}
+    policy = train_policy(outcomes, found.learned.models, by=found.by, seed=seed)
+    report = {
+        "questions": len(outcomes),
+        "target_quality": found.target,
+        **_measured_json(found.learned.held_out),
+        "better": found.better,
+        "verdict": found.verdict,
+        "compared_with": compared_with,
+    }
     with context.client() as client, client.database.write() as connection:
         store_version(connection, name, TrainedKind.POLICY, policy.to_bytes(), report)
 
@@ -114,14 +134,15 @@ def _as_json(found: Tuning, keep: str | None) -> dict[str, Any]:
         "best_single_model": found.reference,
         "chosen_from": found.chosen_from,
         "measured_on": found.measured_on,
+        "learned_policy": {"better": found.better, "verdict": found.verdict},
         "choices": [
             {
-                "way": _way(choice),
+                "way": choice.way,
                 "chosen": choice is found.chosen,
                 "promised": round(choice.safe, 4),
                 "cost_usd": choice.held_out.cost,
                 **_measured_json(choice.held_out),
-                "yaml": _yaml(choice, found.target, keep),
+                "yaml": _yaml(choice, found, keep),
             }
             for choice in found.choices
         ],
@@ -135,7 +156,7 @@ def _measured_json(measured: Measured) -> dict[str, Any]:
 def _print(found: Tuning, keep: str | None) -> None:
     rows = [
         (
-            _way(choice),
+            choice.way,
             f"{choice.safe:.3f}",
             _interval(choice.held_out.quality, 3),
             _interval(choice.held_out.saved, 2),
@@ -151,29 +172,24 @@ def _print(found: Tuning, keep: str | None) -> None:
     screen.print_table(["way", "promised", "quality", "cost saved", "USD", "asked", "note"], rows, title=title)
     say = screen.out.print
     say(f"1 is {found.reference} alone, the best single model.", markup=False, highlight=False)
+    say(f"The learned policy is {found.verdict}.", markup=False, highlight=False)
     if not found.reached:
         say(f"Nothing can promise {found.target:g} on so many questions; shown is what promises most.", markup=False)
-    say("\n" + _yaml(found.chosen, found.target, keep), markup=False, highlight=False)
-
-
-def _way(choice: Choice) -> str:
-    if choice.cascade is None:
-        return "learned policy"
-    return f"{' > '.join(choice.cascade.order)}, agreement {choice.cascade.agreement}"
+    say("\n" + _yaml(found.chosen, found, keep), markup=False, highlight=False)
 
 
 def _interval(interval: Interval, digits: int) -> str:
     return f"{interval.mean:.{digits}f} ({interval.low:.{digits}f} - {interval.high:.{digits}f})"
 
 
-def _yaml(choice: Choice, target: float, keep: str | None) -> str:
+def _yaml(choice: Choice, found: Tuning, keep: str | None) -> str:
     """What to paste."""
-    models = choice.cascade.order if choice.cascade else choice.policy.models if choice.policy else ()
-    tiers = ", ".join(f"{{call: {{model: {model}}}}}" for model in models)
-    by = choice.cascade.by if choice.cascade else SameAs()
-    sense = f", by: {{numbers: {{relative: {by.numbers.relative:g}}}}}" if by.numbers else ""
+    if len(choice.models) == 1:
+        return f"call: {{model: {choice.models[0]}}}"
+    tiers = ", ".join(f"{{call: {{model: {model}}}}}" for model in choice.models)
+    sense = f", by: {{numbers: {{relative: {found.by.numbers.relative:g}}}}}" if found.by.numbers else ""
     if choice.cascade is None:
-        ending = f"policy: {{learned: {keep or POLICY}, target_quality: {target:g}}}"
+        ending = f"policy: {{learned: {keep or POLICY}, target_quality: {found.target:g}{sense}}}"
     else:
         ending = f"accept: {{agreement: {{of: {choice.cascade.agreement}{sense}}}}}"
     return f"cascade:\n  tiers: [{tiers}]\n  {ending}"

@@ -65,7 +65,7 @@ class _Wave:
         return Progress(True, self.job_ended, tuple(self.to_drive), self.job.tenant if leaves else None)
 
     def _others_wait(self) -> bool:
-        bulk = (Job.lane == Lane.BULK, Job.tenant == self.job.tenant, Job.finished_at.is_(None))
+        bulk = (Job.lane == Lane.BULK, Job.tenant == self.job.tenant, Job.finished_at.is_(None), ~Job.batch)
         return self.connection.execute(select(Job.id).where(*bulk).limit(1)).one_or_none() is not None
 
     def row(self, path: str) -> Row[Any]:

@@ -24,6 +24,7 @@ from mirepoix.views import usd_text
 
 NOTHING = Decimal(0)
 UNBILLED = (
+    ErrorKind.UNANSWERED,
     ErrorKind.CONNECT,
     ErrorKind.RATE_LIMITED,
     ErrorKind.QUOTA,

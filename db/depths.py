@@ -56,6 +56,12 @@ def read_standings(connection: Connection, providers: Iterable[str]) -> Standing
     return Standings([Depth(name, count, _age(since, at)) for name, (count, since) in rows.items()], jobs)
 
 
+def held_calls(connection: Connection) -> dict[str, int]:
+    """How many calls of each provider are in some process's hands; none where it has none."""
+    held = select(Step.provider, func.count()).where(Step.holder.is_not(None), Step.provider.is_not(None))
+    return {str(provider): count for provider, count in connection.execute(held.group_by(Step.provider))}
+
+
 def _due_steps(provider: str | None, lane: Lane) -> Select[datetime | None]:
     served = Step.provider.is_(None) if provider is None else Step.provider == provider
     return select(Step.due_at).where(served, Step.lane == lane, Step.due_at.is_not(None))

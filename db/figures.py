@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from mirepoix.ledger.tables import Attempt, Job, Step, Worker
+from mirepoix.ledger.tables import Attempt, Batch, Job, Step, Worker
+from mirepoix.states import BatchState
 
 NEWEST_LATENCIES = 500
 MOST_COUNTED = 100_000
@@ -51,22 +52,21 @@ def newest_latencies(connection: Connection) -> list[float]:
         Attempt.latency.is_not(None),
         Attempt.error_kind.is_(None),
         Attempt.cached_from.is_(None),
+        Attempt.batch.is_(None),
     )
     return sorted(latency for latency in connection.scalars(query).all() if latency is not None)
 
 
 def queue_figures(connection: Connection) -> dict[str | None, QueueFigures]:
-    """Of each provider that has steps ready or at work."""
+    """Of each provider that has steps ready, or at work other than in a batch."""
     ready = connection.execute(
         select(Step.provider, func.count().label("steps"), func.min(Step.due_at).label("oldest"))
         .where(Step.due_at.is_not(None))
         .group_by(Step.provider)
     ).all()
-    held = dict(
-        connection.execute(
-            select(Step.provider, func.count()).where(Step.holder.is_not(None)).group_by(Step.provider)
-        ).all()
-    )
+    in_batches = Step.holder.in_(select(Batch.id).where(Batch.state != BatchState.ENDED))
+    at_work = select(Step.provider, func.count()).where(Step.holder.is_not(None), ~in_batches)
+    held = dict(connection.execute(at_work.group_by(Step.provider)).all())
     found = {
         row.provider: QueueFigures(row.provider, row.steps, row.oldest, held.pop(row.provider, 0)) for row in ready
     }

@@ -20,8 +20,8 @@ from mirepoix.paths import ACCEPTANCE
 from mirepoix.printable import printable
 from mirepoix.states import Store
 
-LONGEST_CALL = timedelta(days=1)
-"""A request that is not completed by then never will be."""
+LONGEST_CALL = timedelta(days=2)
+"""A request that is not completed by then never will be; one of a batch takes a day, and what it is gathered for."""
 
 
 @dataclass(frozen=True, slots=True)

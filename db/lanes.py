@@ -12,6 +12,9 @@ from mirepoix.ledger.accept import fast_room
 from mirepoix.ledger.tables import Job, Step
 from mirepoix.states import JobState, Lane
 
+_WAIT = (Job.lane == Lane.BULK, Job.finished_at.is_(None), ~Job.batch)
+"""Jobs that wait for their turn; those whose calls may wait for a batch never have one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
@@ -26,7 +29,7 @@ def waiting_tenants(connection: Connection) -> Iterator[str]:
     """The tenants with open jobs in the bulk lane; one index look-up each."""
     last = ""
     while True:
-        query = select(func.min(Job.tenant)).where(Job.lane == Lane.BULK, Job.tenant > last, Job.finished_at.is_(None))
+        query = select(func.min(Job.tenant)).where(*_WAIT, Job.tenant > last)
         found: str | None = connection.execute(query).scalar_one()
         if found is None:
             return
@@ -43,7 +46,7 @@ def _most_urgent(connection: Connection, tenant: str, room: int) -> list[str]:
     if room <= 0:
         return []
     found: list[str] = []
-    bulk = (Job.lane == Lane.BULK, Job.tenant == tenant, Job.finished_at.is_(None))
+    bulk = (*_WAIT, Job.tenant == tenant)
     urgency: int | None = connection.execute(select(func.max(Job.priority)).where(*bulk)).scalar_one()
     while urgency is not None and len(found) < room:
         query = select(Job.id).where(*bulk, Job.priority == urgency).order_by(Job.id).limit(room - len(found))

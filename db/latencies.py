@@ -15,11 +15,12 @@ ENOUGH = 50
 
 
 def recent_latencies(connection: Connection) -> dict[str, float]:
-    """The median seconds of the newest answered attempts, for each model that has some."""
+    """The median seconds of the newest answered attempts, of each model that has some, but for those of batches."""
     newest = connection.execute(select(func.max(Attempt.id))).scalar_one() or 0
     query = (
         select(Attempt.model, Attempt.latency)
         .where(Attempt.id > newest - LOOKED_AT, Attempt.finished_at.is_not(None), Attempt.error_kind.is_(None))
+        .where(Attempt.batch.is_(None))
         .order_by(Attempt.id.desc())
     )
     seen: dict[str, list[float]] = {}

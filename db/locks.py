@@ -28,6 +28,7 @@ class LockedJob:
     task: str | None
     max_cost: Decimal | None
     deadline_at: datetime | None
+    batch: bool
     stream: bool
     traceparent: str | None
     tracestate: str | None = None
@@ -49,6 +50,7 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         Job.task,
         Job.max_cost.label("max_cost"),
         Job.deadline_at,
+        Job.batch,
         Job.stream,
         Job.traceparent,
         Job.tracestate,
@@ -68,6 +70,7 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         task=job.task,
         max_cost=job.max_cost,
         deadline_at=job.deadline_at,
+        batch=job.batch,
         stream=job.stream,
         traceparent=job.traceparent,
         tracestate=job.tracestate,

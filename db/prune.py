@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 
+from db.batches import forget_batches
 from db.disuse import drop_unused, find_unused, old_contents
 from db.filing import job_hashes
 from db.routers import prune_versions
@@ -46,6 +47,7 @@ def prune(database: Database, before: datetime, states: Collection[JobState] = E
     yield from _prune_jobs(database, before, states)
     yield from _prune_contents(database, before)
     with database.write() as connection:
+        forget_batches(connection, before)
         versions = prune_versions(connection, before)
     if versions:
         yield Pruned(0, 0, versions)

@@ -136,6 +136,15 @@ def release_step(connection: Connection, claim: Claim, *, wait: timedelta = time
     return _hand_back(connection, claim, {"due_at": now() + wait})
 
 
+def put_off_step(connection: Connection, job_id: str, path: str, *, wait: timedelta) -> None:
+    """Let a ready step that nobody holds be sent again after `wait`, as if it had not been sent so far."""
+    connection.execute(
+        update(Step)
+        .where(Step.job_id == job_id, Step.path == path, Step.holder.is_(None), Step.due_at.is_not(None))
+        .values(due_at=now() + wait, drives=0)
+    )
+
+
 def move_step(connection: Connection, claim: Claim, *, model: str, provider: str, why: str = "") -> bool:
     """Hand a claimed step back undone, to another `model`, and say `why`; False when the claim has lapsed."""
     moved = _hand_back(connection, claim, {"due_at": now(), "model": model, "provider": provider})

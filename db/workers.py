@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from db.answers import AnyRow, ready_step
 from db.attempts import close_lost_attempts
+from db.batches import free_batches
 from db.events import record_events
 from db.steps import OPEN
 from mirepoix.ledger.tables import Step, Worker, now
@@ -72,6 +73,7 @@ def bury_worker(connection: Connection, worker_id: str, last_beat: int) -> list[
 
 def _take_back(connection: Connection, worker_id: str, *, crashed: bool) -> list[TakenBack]:
     """Free what the process holds. Its messages died with it, so from now on no canvas is counted on."""
+    free_batches(connection, worker_id)
     held = select(Step.job_id, Step.path, Step.epoch).where(Step.holder == worker_id)
     close_lost_attempts(connection, [(row.job_id, row.path, row.epoch) for row in connection.execute(held).all()])
     rows: Sequence[AnyRow] = connection.execute(

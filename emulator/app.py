@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from emulator.answers import Answerer
 from emulator.anthropic import AnthropicMessages
+from emulator.anthropic_batches import AnthropicBatches
 from emulator.bill import Bill
 from emulator.control import Control
 from emulator.draws import Attempts
@@ -23,6 +24,7 @@ from emulator.gemini import GeminiContent
 from emulator.gemini_pages import GeminiPages, is_for_gemini, read_address
 from emulator.limits import RateLimiter
 from emulator.openai import OpenAIChat, list_models
+from emulator.openai_batches import OpenAIBatches
 from emulator.prompt_cache import PromptCache
 from emulator.questions import load_questions
 from emulator.responses import OpenAIResponses
@@ -61,6 +63,8 @@ def create_app(settings: EmulatorSettings) -> Starlette:
             Route("/v1/responses", respond_to_responses, methods=["POST"]),
             Route("/v1/messages", Endpoint(AnthropicMessages(), emulator).respond, methods=["POST"]),
             Route("/v1/models", _Models(settings, gemini).respond),
+            *OpenAIBatches(emulator).routes(),
+            *AnthropicBatches(emulator).routes(),
             *gemini.routes(),
             Route("/__emu/faults", control.faults, methods=["GET", "POST", "DELETE"]),
             Route("/_bill", control.bill),

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -34,6 +35,7 @@ from emulator.wire import ApiError, Ask, Json, Reply, Wire
 CLIENT_GONE = "client_gone"
 TAG_HEADER = "x-client-request-id"
 LONG = frozenset({FaultKind.HUGE_BODY, FaultKind.ENDLESS_STREAM})
+FULL_PRICE, BATCH_PRICE = Decimal(1), Decimal("0.5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,20 @@ class _Call:
 
 
 class Endpoint:
-    """Answers the model calls of one wire format; `beside` is what an address says of them, as members of the body."""
+    """Answers the model calls of one wire format; `beside` is what an address says of them, as members of the body.
 
-    def __init__(self, wire: Wire, emulator: Emulator, beside: Mapping[str, Json] | None = None) -> None:
+    With `of_a_batch` they cost half, no limit counts them, and nobody waits for a model to think.
+    """
+
+    def __init__(
+        self, wire: Wire, emulator: Emulator, beside: Mapping[str, Json] | None = None, *, of_a_batch: bool = False
+    ) -> None:
         self._wire = wire
         self._emulator = emulator
         self._beside = beside or {}
-        self._is_limited = emulator.limiter.limit(wire.api) is not None
+        self._is_limited = emulator.limiter.limit(wire.api) is not None and not of_a_batch
+        self._price = BATCH_PRICE if of_a_batch else FULL_PRICE
+        self._time_scale = 0.0 if of_a_batch else emulator.settings.time_scale
 
     async def respond(self, request: Request) -> Response:
         """Answer a call; whatever comes of it, its row is on the bill before the last of the answer leaves.
@@ -130,12 +139,12 @@ class Endpoint:
         async def close(gone: bool, parts: int) -> None:
             if call.kind is FaultKind.ENDLESS_STREAM:
                 sent = replace(answered.reply, output_tokens=parts)
-                call.note(**_charge(answered.profile, sent, answered.latency))
+                call.note(**self._charge(answered.profile, sent, answered.latency))
             if gone:
                 call.note(outcome=CLIENT_GONE)
             await self._close(call)
 
-        scale = self._emulator.settings.time_scale
+        scale = self._time_scale
         headers = self._headers(call, time.monotonic() - started + answered.latency.first * scale)
         if not answered.ask.streams and call.fault is not None:
             answer = self._wire.write(answered.ask, answered.reply)
@@ -170,12 +179,12 @@ class Endpoint:
             return await self._suffer(call)
         call.answered = answered = self._reply(ask, profile, call)
         reply, latency = answered.reply, answered.latency
-        call.note(**_charge(profile, reply, latency))
+        call.note(**self._charge(profile, reply, latency))
         if call.admission is not None:
             call.admission.settle(reply.input_tokens + reply.paid_tokens)
         if ask.streams and call.kind is not FaultKind.BILLED_THEN_DROP:
             return None
-        if not await _client_waits(call.request, latency.total * self._emulator.settings.time_scale + call.late):
+        if not await _client_waits(call.request, latency.total * self._time_scale + call.late):
             call.note(outcome=CLIENT_GONE)
         return None
 
@@ -241,6 +250,17 @@ class Endpoint:
         said = reply if call.fault is None else twist(call.fault, ask, reply)
         return _Answered(ask, profile, said, latency.after(reply.thought_tokens))
 
+    def _charge(self, profile: ModelProfile, reply: Reply, latency: Latency) -> dict[str, Any]:
+        """The columns of the bill that tell what the reply cost."""
+        cost = profile.cost(reply.input_tokens, reply.paid_tokens, reply.cached_tokens)
+        return {
+            "input_tokens": reply.input_tokens,
+            "output_tokens": reply.paid_tokens,
+            "cost_usd": usd(cost * self._price),
+            "billed": True,
+            "latency": latency.total,
+        }
+
 
 def check_key(wire: Wire, key: str | None, settings: EmulatorSettings) -> None:
     """Raise ApiError unless `key` is the one required; where none is, any will do."""
@@ -252,17 +272,6 @@ def check_key(wire: Wire, key: str | None, settings: EmulatorSettings) -> None:
 
 def _flows(call: _Call, answered: _Answered) -> bool:
     return call.kind in LONG or (answered.ask.streams and call.kind is not FaultKind.BILLED_THEN_DROP)
-
-
-def _charge(profile: ModelProfile, reply: Reply, latency: Latency) -> dict[str, Any]:
-    """The columns of the bill that tell what the reply cost."""
-    return {
-        "input_tokens": reply.input_tokens,
-        "output_tokens": reply.paid_tokens,
-        "cost_usd": usd(profile.cost(reply.input_tokens, reply.paid_tokens, reply.cached_tokens)),
-        "billed": True,
-        "latency": latency.total,
-    }
 
 
 async def _client_waits(request: Request, seconds: float) -> bool:

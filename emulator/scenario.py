@@ -31,17 +31,29 @@ class ModelOverride(Strict):
     tokens_per_second: float | None = Field(default=None, gt=0)
 
 
+class BatchCourse(Strict):
+    """How batches go: they end `seconds` after they were sent, times the time scale.
+
+    `expired` is the chance of each of their requests that its time runs out before a model comes to it.
+    """
+
+    seconds: float = Field(default=60, ge=0, le=86_400)
+    expired: float = Field(default=0, ge=0, le=1)
+
+
 class Scenario(Strict):
     """A scenario file.
 
     `faults` are active from the start; `latency` replaces the latencies of all models; `rate_limits` hold for each API
-    key and model of a provider; `models` are known by wire name, `*` being each that has no entry of its own.
+    key and model of a provider; `models` are known by wire name, `*` being each that has no entry of its own; `batches`
+    is how batches go.
     """
 
     faults: tuple[Fault, ...] = ()
     latency: LatencyRange | None = None
     rate_limits: dict[WireApi, Limits] = Field(default_factory=dict)
     models: dict[str, ModelOverride] = Field(default_factory=dict)
+    batches: BatchCourse = BatchCourse()
 
     def play(self, models: Mapping[str, ModelProfile]) -> Mapping[str, ModelProfile]:
         """The models as they are in this scenario; raises ConfigError where it names one that is not there."""

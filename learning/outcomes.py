@@ -96,7 +96,7 @@ def read_outcomes(path: Path, prices: Prices = NO_PRICES) -> list[Outcome]:
     for number, line in enumerate(_lines(path), start=1):
         try:
             outcomes.append(_as_outcome(json.loads(line, parse_float=Decimal), price_of))
-        except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError) as error:
             raise InputError(
                 f"{path}:{number}: no outcome (id, question, score {{model: 0..1}}): {error!r}."
             ) from error

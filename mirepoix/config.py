@@ -8,10 +8,19 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, JsonValue, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    JsonValue,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
 from mirepoix.addresses import is_link_local
 from mirepoix.caps import EVERY_TENANT, Alert, Bound, Period
@@ -55,6 +64,8 @@ DEFAULT_BASE_URLS = {
     Api.ANTHROPIC: "https://api.anthropic.com/v1",
     Api.GEMINI: "https://generativelanguage.googleapis.com/v1beta",
 }
+BATCHES = frozenset({Api.OPENAI, Api.ANTHROPIC})
+"""The formats that have one for batches."""
 ANTHROPIC_WITHOUT_SAMPLING = "2026-10-21"
 """From this API version on, sampling parameters are refused (docs: platform.claude.com, API versioning)."""
 OURS = frozenset({"model", "messages", "contents", "stream", "stream_options", "system", "systemInstruction"})
@@ -88,6 +99,39 @@ class Breaker(Strict):
     cooldown: float = Field(default=5, gt=0, le=3600)
 
 
+class Workers(Strict):
+    """How many worker processes a provider is to have, for those who scale it: from `least` to `most`.
+
+    As many in between as clear what waits within `drain` seconds, and as its limits can feed.
+    """
+
+    least: NonNegativeInt = 1
+    most: PositiveInt = 10
+    drain: float = Field(default=60, gt=0, le=86_400)
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.least > self.most:
+            raise ValueError(f"least is {self.least}, and most only {self.most}.")
+        return self
+
+
+class Batching(Strict):
+    """How calls that may wait are gathered for a provider's batch API.
+
+    A batch is sent with `requests` requests, before it has more than `bytes` bytes, or `wait` seconds after its first;
+    then it is looked at every `poll` seconds. An answer costs `price` times what it would cost alone. Half is what
+    OpenAI and Anthropic take; OpenAI allows 50,000 requests and 200 MB, Anthropic 100,000 and 256 MB
+    (developers.openai.com/api/docs/guides/batch, platform.claude.com/docs/en/build-with-claude/batch-processing).
+    """
+
+    price: Decimal = Field(default=Decimal("0.5"), ge=0, le=1, decimal_places=4)
+    requests: PositiveInt = Field(default=50_000, le=100_000)
+    bytes: PositiveInt = Field(default=100_000_000, le=256_000_000)
+    wait: float = Field(default=60, ge=0, le=86_400)
+    poll: float = Field(default=60, gt=0, le=3600)
+
+
 class Tenant(Strict):
     """What holds for one tenant, or, under the name `*`, for each tenant that has no entry of its own.
 
@@ -110,7 +154,9 @@ class Provider(Strict):
     (null: leaves them out), and `prices_of` is whose published prices hold (an id of `genai-prices`, such as `mistral`)
     where that is not the api's own company. `concurrency` is how many calls one worker process holds in flight;
     `timeout` and `connect_timeout` are seconds; `retries` is how often a retryable failure is sent again. `limits` and
-    `breaker` hold for all workers together.
+    `breaker` hold for all workers together. `workers` is for those who scale them (docs/operations.md). `batch` is how
+    calls that may wait are sent together (false: not at all; left out: as `Batching` says at OpenAI's and Anthropic's
+    own addresses, and not at all elsewhere).
     """
 
     api: Api
@@ -129,6 +175,15 @@ class Provider(Strict):
     retries: int = Field(default=5, ge=0, le=100)
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
+    workers: Workers = Workers()
+    batch: Batching | Literal[False] | None = None
+
+    @property
+    def batching(self) -> Batching | None:
+        """How calls that may wait are batched; None where this address is not known to take batches, or must not."""
+        if self.batch is None:
+            return Batching() if self.api in BATCHES and self.base_url is None else None
+        return self.batch or None
 
     @property
     def url(self) -> str:
@@ -144,6 +199,12 @@ class Provider(Strict):
             raise ValueError("rename is for servers that speak OpenAI's format (api: openai or azure).")
         if self.api is Api.AZURE and self.base_url is None:
             raise ValueError("api: azure needs a base_url, such as https://NAME.openai.azure.com.")
+        return self
+
+    @model_validator(mode="after")
+    def _takes_batches(self) -> Self:
+        if self.batch and self.api not in BATCHES:
+            raise ValueError(f"batch is for providers with api: {' or '.join(sorted(BATCHES))}.")
         return self
 
     @model_validator(mode="after")

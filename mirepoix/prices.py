@@ -16,6 +16,7 @@ from mirepoix.errors import ConfigError
 
 PICO = Decimal("1e-12")
 MILLION = Decimal(1_000_000)
+FULL_PRICE = Decimal(1)
 PRICE_LISTS = {Api.GEMINI: "google"}
 """Where `genai-prices` calls a provider something else than we do."""
 
@@ -38,17 +39,18 @@ class Usage:
     estimated: bool = False
 
 
-def cost(model: Model, api: Api, usage: Usage, prices_of: str | None = None) -> Decimal:
+def cost(model: Model, api: Api, usage: Usage, prices_of: str | None = None, *, share: Decimal = FULL_PRICE) -> Decimal:
     """USD for `usage` on `model`, to 12 decimal places; 0 for in-process models without a price.
 
-    `prices_of` is whose published prices hold where those are not the prices of the API's own company.
+    `prices_of` is whose published prices hold where those are not the prices of the API's own company; `share` is the
+    part of the price that is paid (a batch's, `mirepoix.config.Batching`).
     Raises ConfigError where neither the configuration nor the table knows a price.
     """
     if model.price is not None:
-        return _by_price(model.price, usage).quantize(PICO)
+        return (_by_price(model.price, usage) * share).quantize(PICO)
     if api is Api.PYTHON:
         return Decimal(0)
-    return _by_table(model.name, prices_of or PRICE_LISTS.get(api, api.value), usage).quantize(PICO)
+    return (_by_table(model.name, prices_of or PRICE_LISTS.get(api, api.value), usage) * share).quantize(PICO)
 
 
 def require_price(key: str, model: Model, api: Api, prices_of: str | None = None) -> None:

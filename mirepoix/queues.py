@@ -19,6 +19,7 @@ GATE = "mirepoix.gate"
 REDUCE = "mirepoix.reduce"
 EXPAND = "mirepoix.expand"
 GO_ON = "mirepoix.go_on"
+BATCH = "mirepoix.batch"
 
 A_MESSAGE = 8
 

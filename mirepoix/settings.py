@@ -15,6 +15,8 @@ from mirepoix.embedded import embedded_broker_url
 from mirepoix.errors import ConfigError
 
 REDIS_SCHEMES = ("redis", "rediss", "redis+socket")
+LONGEST = 600
+"""Seconds; of the clocks that the environment sets."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "", None)
 
 
@@ -121,8 +123,8 @@ def _seconds(name: str, environ: Mapping[str, str], default: float, *, least: fl
         seconds = float(given) if given else default
     except ValueError:
         seconds = -1.0
-    if not least <= seconds <= 600:
-        raise ConfigError(f"{name} is {given!r}; it must be seconds, from {least:g} to 600.")
+    if not least <= seconds <= LONGEST:
+        raise ConfigError(f"{name} is {given!r}; it must be seconds, from {least:g} to {LONGEST}.")
     return seconds
 
 

@@ -56,6 +56,28 @@ class Lane(StrEnum):
     """Served when the fast lane leaves room."""
 
 
+class Latency(StrEnum):
+    """How long the answers to a job's calls may take."""
+
+    NOW = "now"
+    """Each call is asked as soon as it is its turn."""
+    BATCH = "batch"
+    """Calls may wait for a batch of their provider's, a day and a little at the most, where that costs less."""
+
+
+class BatchState(StrEnum):
+    """gathering -> sealed -> sent -> ended."""
+
+    GATHERING = "gathering"
+    """Calls still join it."""
+    SEALED = "sealed"
+    """To be sent; whether it has been may not be known yet."""
+    SENT = "sent"
+    """The provider has it."""
+    ENDED = "ended"
+    """What became of each of its calls is written down."""
+
+
 class DeliveryState(StrEnum):
     """pending -> delivered | failed."""
 
@@ -131,6 +153,8 @@ class ErrorKind(StrEnum):
     """The request went out; whether it was answered, and billed, is not known (the process died or the line broke)."""
     ABORTED = "aborted"
     """Given up by us in mid-air: its job had ended, nobody needed it, or its worker had to. It may have been billed."""
+    UNANSWERED = "batch_unanswered"
+    """The batch that it was part of ended (refused, expired, cancelled) before it was its turn; not billed."""
     CONNECT = "connection_before_send"
     """The provider could not be reached; nothing was sent or billed."""
     TIMEOUT = "timeout"

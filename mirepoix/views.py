@@ -87,7 +87,7 @@ class AttemptView(_View):
     nobody was asked: the answer is that of `cached_from`, a job and a path (None when that job is gone).
     `because` is why it was made: `first`, `retry`, `re-ask` (the answer before did not fit its schema), `fallback`
     (another model before it gave none), or `claimed again` (the step came back). `limit_wait_s` is how long it waited
-    for leave to be sent, and `limit_reason` why.
+    for leave to be sent, and `limit_reason` why. `batch` is the batch that it was part of.
     """
 
     outcome: str
@@ -104,6 +104,7 @@ class AttemptView(_View):
     form: str | None = None
     cached: bool = False
     cached_from: str | None = None
+    batch: str | None = None
     request_id: str | None
     prompt_hash: str
     answer_hash: str | None

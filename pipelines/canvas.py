@@ -24,7 +24,7 @@ from celery import Celery, Signature, chain, chord, group
 
 from mirepoix.paths import Place, child, children
 from mirepoix.planned import ReadyStep
-from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START, queue_name, shown_ids
+from mirepoix.queues import BATCH, CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START, queue_name, shown_ids
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Route
 from mirepoix.states import Lane
 from pipelines.plan import first_links, first_tiers
@@ -109,6 +109,11 @@ def step_signature(app: Celery, step: ReadyStep) -> Signature[Any]:
 def start_signature(app: Celery, job_ids: list[str], lane: Lane) -> Signature[Any]:
     """The signature that starts some jobs."""
     return _signature(app, START, tuple(job_ids), queue_name(None, lane), shown_ids(job_ids))
+
+
+def batch_signature(app: Celery, batch_id: str, provider: str) -> Signature[Any]:
+    """The signature that takes a batch one step further."""
+    return _signature(app, BATCH, (batch_id,), queue_name(provider), f"({batch_id})")
 
 
 def weight(place: Place) -> int:

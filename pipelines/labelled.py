@@ -28,15 +28,16 @@ class Label:
     quality: float | None = None
 
 
-def find_cascade(spec: Pipeline, path: str | None) -> Place:
-    """The cascade at `path`, or the only one of `spec`, which has thresholds. Raises PipelineError, NotFound."""
-    place = _find_cascade(spec, path)
+def find_gated(spec: Pipeline, path: str | None) -> Place:
+    """As `find_cascade`, one that has thresholds. Raises PipelineError, NotFound."""
+    place = find_cascade(spec, path)
     if isinstance(place.node, Cascade) and place.node.policy is not None:
         raise PipelineError(f"step {place.path!r} follows a learned policy and has no thresholds; `mirepoix tune` it.")
     return place
 
 
-def _find_cascade(spec: Pipeline, path: str | None) -> Place:
+def find_cascade(spec: Pipeline, path: str | None) -> Place:
+    """The cascade at `path`, or the only one of `spec`. Raises PipelineError, NotFound."""
     if path is not None:
         place = find(spec, path)
         if not isinstance(place.node, Cascade):

@@ -15,20 +15,16 @@ import structlog
 from celery import Signature
 from sqlalchemy import Connection
 
-from db.answers import Progress, answer_step, fail_step
+from db.answers import Progress, answer_step
 from db.attempts import Outcome, close_attempt, discard_attempt
 from db.events import record_events
-from db.steps import move_step, release_step
-from mirepoix.errors import LimitsUnavailable, ProviderError, StepFailed
-from mirepoix.ledger.ending import stop_late_job
-from mirepoix.ledger.tables import now
-from mirepoix.paths import find
-from mirepoix.planned import ReadyStep
-from mirepoix.spec import Call
+from db.steps import release_step
+from mirepoix.errors import LimitsUnavailable, ProviderError
 from mirepoix.states import ErrorKind, EventKind
 from pipelines.canvas import step_signature
 from tasks.flights import Flight, GivenUp, SetDown
 from tasks.follow import follow
+from tasks.giving_up import fallback_of, give_up, move, time_left
 from tasks.house import House
 from tasks.intent import Intent, Moved, ask_again, claim_call, open_again
 from tasks.limits import Admission, Reason, Refusal, wait_for_admission
@@ -138,7 +134,7 @@ class _Asking:
                 self.flight.wait(wait)
                 again, number = open_again(self.house, self.flight, self.intent), number + 1
             else:
-                return self._give_up(error)
+                return give_up(self.house, self.intent, error)
             if again is None:
                 return None
             self.intent, self.stage = again, _Stage.UNSENT
@@ -188,7 +184,9 @@ class _Asking:
                 answer = self.house.limits.admit(key, tokens)
                 if isinstance(answer, Refusal):
                     self.held_up = self.held_up or answer.reason
-                if isinstance(answer, Refusal) and not (answer.reason in TROUBLE and self._fallback() is not None):
+                if isinstance(answer, Refusal) and not (
+                    answer.reason in TROUBLE and fallback_of(self.house, self.intent) is not None
+                ):
                     answer = self._wait_for_leave(answer)
             except LimitsUnavailable as error:
                 log.warning("the limits cannot be asked; trying again", reason=str(error))
@@ -212,7 +210,7 @@ class _Asking:
 
     def _send(self) -> Completion:
         """Raises ProviderError, and GivenUp."""
-        intent, left = self.intent, self._time_left()
+        intent, left = self.intent, time_left(self.intent)
         tag = f"{intent.claim.job_id}/{intent.claim.path}"
         timeout = min(intent.timeout, left)
         adapter = self.house.adapter(intent.model.provider)
@@ -226,10 +224,6 @@ class _Asking:
         finally:
             if telling is not None:
                 telling.flush()
-
-    def _time_left(self) -> float:
-        deadline = self.intent.claim.job.deadline_at
-        return float("inf") if deadline is None else max(0.0, (deadline - now()).total_seconds())
 
     def _heed(self, error: ProviderError) -> None:
         """Let all workers wait where the provider asks for it."""
@@ -280,36 +274,12 @@ class _Asking:
         write_until_taken(self.house, lambda connection: close_attempt(connection, self.intent.attempt_id, outcome))
         self.stage = _Stage.WRITTEN
 
-    def _give_up(self, error: ProviderError) -> Signature[Any] | None:
-        """Move the step to the next fallback, or else fail it; at the deadline, fail the job."""
-        intent, job_id = self.intent, self.intent.claim.job_id
-        if self._time_left() == 0:
-            ended = write_until_taken(self.house, lambda connection: stop_late_job(connection, job_id))
-            follow(self.house, job_id, Progress(won=ended, job_ended=ended))
-            raise StepFailed("the job's deadline passed.")
-        fallback = self._fallback()
-        if fallback is not None:
-            return self._move(fallback, error.kind)
-        held_back = "; its fallbacks are external, and must not see the request" if self._line_after() else ""
-        reason = f"{intent.model.provider}/{intent.key}: {error}{held_back}"
-        progress = write_until_taken(self.house, lambda c: fail_step(c, intent.claim, error.kind, reason))
-        follow(self.house, job_id, progress)
-        raise StepFailed(reason)
-
-    def _move(self, fallback: str, why: ErrorKind | Reason) -> Signature[Any] | None:
-        claim, provider = self.intent.claim, self.house.config.provider_of(fallback)
-        if not write_until_taken(self.house, lambda c: move_step(c, claim, model=fallback, provider=provider, why=why)):
-            return None
-        self.house.meters.moved(self.intent.model.provider, self.intent.key)
-        moved = ReadyStep(claim.job_id, claim.path, claim.kind, claim.job.lane, provider, fallback)
-        return step_signature(self.house.app, moved)
-
     def _move_or_postpone(self, refusal: Refusal) -> Signature[Any] | None:
         """Nothing was sent: strike the attempt out, and go on at a fallback now or here later."""
-        intent, fallback = self.intent, self._fallback()
+        intent, fallback = self.intent, fallback_of(self.house, self.intent)
         write_until_taken(self.house, lambda connection: discard_attempt(connection, intent.attempt_id))
         if refusal.reason in TROUBLE and fallback is not None:
-            return self._move(fallback, refusal.reason)
+            return move(self.house, intent, fallback, refusal.reason)
         wait = timedelta(seconds=refusal.wait)
 
         def postpone(connection: Connection) -> None:
@@ -337,17 +307,3 @@ class _Asking:
         if stage is _Stage.SENT:
             self.house.meters.call_ended(intent.model.provider, intent.key, aborted)
         write_until_taken(self.house, record)
-
-    def _fallback(self) -> str | None:
-        """The model to ask after this one; one that must not see the question is passed over."""
-        guard, question = self.house.guard, self.intent.question
-        return next((model for model in self._line_after() if guard.may_fall_back(question, model)), None)
-
-    def _line_after(self) -> tuple[str, ...]:
-        """Those after this model along the fallbacks of the model that the pipeline names."""
-        claim, config = self.intent.claim, self.house.config
-        node = find(self.house.known_spec(claim.job.version), claim.path).node
-        if not isinstance(node, Call) or node.model not in config.models:
-            return ()
-        line = config.line(node.model)
-        return line[line.index(self.intent.key) + 1 :] if self.intent.key in line else ()

@@ -28,8 +28,9 @@ from tasks.guard import Guard
 from tasks.limits import Gatekeeper, connect_limits
 from tasks.loop import Loop
 from tasks.meters import Meters
-from tasks.providers import open_adapter
+from tasks.providers import open_adapter, open_batches
 from tasks.providers.base import Adapter
+from tasks.providers.batches import BatchApi
 from tasks.showing import Showing
 from tasks.spans import NO_SPANS, Spans
 from tasks.telling import Teller
@@ -55,6 +56,7 @@ class House:
         self.spans: Spans = NO_SPANS
         self._lock = Lock()
         self._adapters: dict[str, Adapter] = {}
+        self._batches: dict[str, BatchApi] = {}
         self._specs: dict[str, Pipeline] = {}
         self._latencies: tuple[float, dict[str, float]] = (float("-inf"), {})
 
@@ -139,6 +141,15 @@ class House:
                     provider, self.config.providers[provider], self.loop, emulator_url=self.settings.emulator_url
                 )
             return self._adapters[provider]
+
+    def batches(self, provider: str) -> BatchApi:
+        """The batch API of `provider`, with a connection pool of its own."""
+        with self._lock:
+            if provider not in self._batches:
+                self._batches[provider] = open_batches(
+                    provider, self.config.providers[provider], self.loop, emulator_url=self.settings.emulator_url
+                )
+            return self._batches[provider]
 
     def spec(self, connection: Connection, version: str) -> Pipeline:
         """The pipeline of that version, from memory where it was read before."""

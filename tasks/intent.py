@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 
 from pydantic import JsonValue
@@ -11,18 +12,21 @@ from sqlalchemy import Connection
 
 from db.answers import Progress, fail_step, holds
 from db.attempts import Asked, models_asked, open_attempt
+from db.batches import join_batch
 from db.budgets import NOTHING, Room, reserve
 from db.decisions import record_decision
-from db.steps import Claim, claim_step, move_step
-from mirepoix.config import Model
+from db.steps import Claim, claim_step, move_step, put_off_step
+from mirepoix.config import Batching, Model
 from mirepoix.errors import BudgetExceeded, PipelineError, StepFailed
 from mirepoix.ledger.ending import stop_job
 from mirepoix.paths import find
 from mirepoix.planned import ReadyStep
-from mirepoix.prices import Usage, cost
+from mirepoix.prices import FULL_PRICE, Usage, cost
 from mirepoix.spec import Call
 from mirepoix.states import ErrorKind
 from pipelines.streaming import speaks_for_the_job
+from tasks.batches.custom_ids import custom_id
+from tasks.batches.joining import batching_of
 from tasks.cached import answer_as_before, answer_from_cache
 from tasks.flights import Flight
 from tasks.follow import follow
@@ -35,6 +39,7 @@ from tasks.showing import current_task_id
 from tasks.wanted import Wanted, want
 
 FIRST_LOOK, LONGEST_LOOK = 0.1, 1.0
+LONGEST_WAIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Intent:
 
     `key` is the model that is asked, `named` the one that the pipeline names.
     `wanted` is what its answer must be like; one that the same request got within the last `ttl` seconds may serve.
-    `told`: whoever listens is told the answer while it comes.
+    `told`: whoever listens is told the answer while it comes. `batching`: it waits for a batch.
     """
 
     claim: Claim
@@ -58,6 +63,7 @@ class Intent:
     wanted: Wanted
     ttl: float | None = None
     told: bool = False
+    batching: Batching | None = None
     attempt_id: int = 0
 
 
@@ -76,6 +82,11 @@ class _Served:
     progress: Progress
 
 
+@dataclass(frozen=True, slots=True)
+class _Batched:
+    """The step and its attempt are in the hands of a batch."""
+
+
 class Moved(Exception):
     """The step goes on with another model, on that one's queue; nothing was sent."""
 
@@ -84,7 +95,7 @@ class Moved(Exception):
         self.step = step
 
 
-Prepared = Intent | _Stopped | _Served | ReadyStep
+Prepared = Intent | _Stopped | _Served | _Batched | ReadyStep
 """What became of a call before anything was sent; a ReadyStep is the same call at another model."""
 
 
@@ -95,17 +106,17 @@ class _NoRoomYet(Exception):
 def claim_call(house: House, flight: Flight, job_id: str, path: str) -> Intent | None:
     """Claim the step, build its request, set its cost aside and open its first attempt, in one transaction.
 
-    A long request is looked into between two tries of that transaction, while the ledger is free. None when there is
-    nothing to claim, or the ledger had the answer already. Waits for the budget while other calls hold it reserved.
-    Raises StepFailed when the prompt cannot be built, must not leave the house, or the budget is spent, after writing
-    that down; Moved when another model is to be asked; and GivenUp.
+    A long request is looked into between two tries of that transaction, while the ledger is free. None when there
+    is nothing to claim, the ledger had the answer already, or the call waits for a batch. Waits for the budget
+    while other calls hold it reserved. Raises StepFailed when the prompt cannot be built, must not leave the house,
+    or the budget is spent, after writing that down; Moved when another model is to be asked; and GivenUp.
     """
 
     def prepare(connection: Connection) -> Prepared | None:
         claim = claim_step(connection, job_id, path, house.worker_id, current_task_id())
         return None if claim is None else _prepare(house, connection, claim)
 
-    return _when_there_is_room(house, flight, prepare)
+    return _when_there_is_room(house, flight, prepare, held=False)
 
 
 def open_again(house: House, flight: Flight, intent: Intent) -> Intent | None:
@@ -126,17 +137,25 @@ def ask_again(house: House, flight: Flight, intent: Intent) -> Intent | None:
     return _when_there_is_room(house, flight, prepare)
 
 
+def rebuild(house: House, connection: Connection, claim: Claim, attempt_id: int) -> Intent:
+    """What the attempt of an earlier claim asked, to read its answer. Raises PipelineError where it cannot be known."""
+    return replace(_build(house, connection, claim), attempt_id=attempt_id)
+
+
 def _when_there_is_room(
-    house: House, flight: Flight, prepare: Callable[[Connection], Prepared | None]
+    house: House, flight: Flight, prepare: Callable[[Connection], Prepared | None], *, held: bool = True
 ) -> Intent | None:
-    wait = FIRST_LOOK
+    wait, waited = FIRST_LOOK, 0.0
     while True:
         try:
             with house.database.write() as connection:
                 outcome = prepare(connection)
         except _NoRoomYet:
+            if waited >= LONGEST_WAIT and not held:
+                _put_off(house, flight)
+                return None
             flight.wait(wait)
-            wait = min(2 * wait, LONGEST_LOOK)
+            waited, wait = waited + wait, min(2 * wait, LONGEST_LOOK)
             continue
         except NotLookedInto as unseen:
             unseen.look()
@@ -148,9 +167,17 @@ def _when_there_is_room(
         if isinstance(outcome, _Served):
             follow(house, flight.job_id, outcome.progress)
             return None
+        if isinstance(outcome, _Batched):
+            return None
         if isinstance(outcome, ReadyStep):
             raise Moved(outcome)
         return outcome
+
+
+def _put_off(house: House, flight: Flight) -> None:
+    """What holds the budget reserved may be a batch, which takes hours: the step waits in the ledger, not here."""
+    with house.database.write() as connection:
+        put_off_step(connection, flight.job_id, flight.path, wait=timedelta(seconds=LONGEST_WAIT))
 
 
 def _prepare(house: House, connection: Connection, claim: Claim) -> Prepared:
@@ -173,6 +200,7 @@ def _build(house: House, connection: Connection, claim: Claim) -> Intent:
     node = place.node
     if not isinstance(node, Call):
         raise PipelineError(f"step {place.path!r} is no call.")
+    batching = batching_of(connection, claim, provider)
     wanted, question = want(connection, claim, node, build_question(connection, claim, place, model))
     return Intent(
         claim=claim,
@@ -180,23 +208,24 @@ def _build(house: House, connection: Connection, claim: Claim) -> Intent:
         model=model,
         body=house.adapter(model.provider).body(question),
         tokens=most_tokens(question),
-        most_cost=_most_cost(house, claim, model, question),
+        most_cost=_most_cost(house, claim, model, question, FULL_PRICE if batching is None else batching.price),
         timeout=min(node.timeout or provider.timeout, provider.timeout),
         wanted=wanted,
         ttl=node.cache.ttl if node.cache is not None else None,
         told=claim.job.stream and speaks_for_the_job(place),
         question=question,
         named=node.model,
+        batching=batching,
     )
 
 
-def _most_cost(house: House, claim: Claim, model: Model, question: Question) -> Decimal:
+def _most_cost(house: House, claim: Claim, model: Model, question: Question, share: Decimal) -> Decimal:
     """What the call may cost at the most, roughly; 0 where no budget asks."""
     if claim.job.max_cost is None and not house.config.bounds(claim.job.tenant):
         return NOTHING
     usage = Usage(input=most_tokens(question) - question.max_tokens, output=question.max_tokens)
     provider = house.config.providers[model.provider]
-    return cost(model, provider.api, usage, provider.prices_of)
+    return cost(model, provider.api, usage, provider.prices_of, share=share)
 
 
 def _open(house: House, connection: Connection, intent: Intent) -> Prepared:
@@ -214,7 +243,15 @@ def _open(house: House, connection: Connection, intent: Intent) -> Prepared:
         return _Stopped(str(error), Progress(won=ended, job_ended=ended))
     if room is Room.LATER:
         raise _NoRoomYet
-    return replace(intent, attempt_id=open_attempt(connection, intent.claim, asked))
+    opened = replace(intent, attempt_id=open_attempt(connection, intent.claim, asked))
+    return opened if opened.batching is None else _join(house, connection, opened, opened.batching)
+
+
+def _join(house: House, connection: Connection, intent: Intent, by: Batching) -> _Batched:
+    provider = intent.model.provider
+    size = len(house.batches(provider).line(custom_id("0" * 26, intent.attempt_id), intent.body))
+    join_batch(connection, intent.claim, intent.attempt_id, provider=provider, size=size, by=by)
+    return _Batched()
 
 
 def _keep_in_house(house: House, connection: Connection, intent: Intent) -> _Stopped | ReadyStep | None:

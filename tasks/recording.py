@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TypeVar
 
 import structlog
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 
 from db.attempts import Outcome
 from mirepoix.errors import LedgerError, ProviderError
-from mirepoix.prices import cost
+from mirepoix.prices import FULL_PRICE, cost
 from mirepoix.states import ErrorKind
 from tasks.house import House
 from tasks.intent import Intent
@@ -24,8 +25,19 @@ log = structlog.get_logger("mirepoix")
 T = TypeVar("T")
 
 
-def answered(house: House, intent: Intent, completion: Completion, fit: Fit | Misfit, latency: float) -> Outcome:
-    """The outcome of a request that a model answered, well or badly, or refused to: billed either way."""
+def answered(
+    house: House,
+    intent: Intent,
+    completion: Completion,
+    fit: Fit | Misfit,
+    latency: float,
+    *,
+    share: Decimal = FULL_PRICE,
+) -> Outcome:
+    """The outcome of a request that a model answered, well or badly, or refused to: billed either way.
+
+    `share` is the part of the price that it costs.
+    """
     provider = house.config.providers[intent.model.provider]
     kind, error = _shortcoming(completion, fit)
     return Outcome(
@@ -39,7 +51,7 @@ def answered(house: House, intent: Intent, completion: Completion, fit: Fit | Mi
         request_id=completion.request_id,
         usage=completion.usage,
         logprob=completion.logprob,
-        cost=cost(intent.model, provider.api, completion.usage, provider.prices_of),
+        cost=cost(intent.model, provider.api, completion.usage, provider.prices_of, share=share),
     )
 
 

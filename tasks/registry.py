@@ -10,7 +10,8 @@ from typing import Any
 
 from celery import Celery, Signature, Task
 
-from mirepoix.queues import CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START
+from mirepoix.queues import BATCH, CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START
+from tasks.batches.look_after import COMES_AGAIN, look_after
 from tasks.call import call_model
 from tasks.care import SPARED, caring_for_job, caring_for_step
 from tasks.cascade import judging
@@ -36,6 +37,10 @@ def register_tasks(app: Celery, house: House) -> None:
     def call(task: Task[Any, Any], job_id: str, path: str) -> None:
         with caring_for_step(house, job_id, path):
             _go_on_with(task, call_model(house, job_id, path))
+
+    @app.task(name=BATCH, shared=False, throws=COMES_AGAIN)
+    def batch(batch_id: str) -> None:
+        look_after(house, batch_id)
 
     for name, think in deciding.items():
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from mirepoix.errors import BrokerError, InputError, LedgerError, NotFound, PipelineError
+from mirepoix.errors import BrokerError, InputError, LedgerError, LimitsUnavailable, NotFound, PipelineError
 
 log = structlog.get_logger("mirepoix")
 
@@ -24,8 +24,9 @@ STATUS_OF: dict[type[Exception], int] = {
     PipelineError: 400,
     BrokerError: 503,
     LedgerError: 503,
+    LimitsUnavailable: 503,
 }
-NOT_OURS_TO_TELL = {503: "the ledger or the broker cannot be reached; try again later."}
+NOT_OURS_TO_TELL = {503: "the ledger, the broker or the Redis of the limits cannot be reached; try again later."}
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 

@@ -29,6 +29,8 @@ AT_ONCE = 16
 LONGEST_WAIT = 3600.0
 LARGEST_OUTPUT = 256_000
 """Bytes of JSON; a larger output is left out of what is sent, which says so: its receiver asks for it."""
+AFTER_ITS_END = {"filed", "forgotten", "feedback"}
+"""What becomes of a job once it has ended: with it a letter that is sent again would read otherwise."""
 
 log = structlog.get_logger("mirepoix")
 
@@ -93,7 +95,7 @@ class Messenger(Rounds):
         if due.job_id is None:
             return head | {"data": due.payload}
         with self._house.database.read() as connection:
-            job = read_jobs(connection, [due.job_id])[0].model_dump(mode="json")
+            job = read_jobs(connection, [due.job_id])[0].model_dump(mode="json", exclude=AFTER_ITS_END)
         whole = len(json.dumps(job["output"])) <= LARGEST_OUTPUT
         return head | {"data": {**job, "output": job["output"] if whole else None, "output_left_out": not whole}}
 

@@ -22,6 +22,7 @@ from pipelines.check import check_config
 from tasks.house import House
 from tasks.providers import check_provider
 from workers.app import create_app
+from workers.batching import BatchRounds
 from workers.canaries import CanaryWatch
 from workers.filing import Filing
 from workers.lease import Lease
@@ -56,6 +57,7 @@ def run_worker(settings: Settings, config: Config, name: str) -> None:
             stack.enter_context(Messenger(house))
             stack.enter_context(Filing(house))
             stack.enter_context(CanaryWatch(house))
+            stack.enter_context(BatchRounds(house))
         app.worker_main(
             [
                 "worker",

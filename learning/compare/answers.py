@@ -1,7 +1,7 @@
 """Methods that look at answers: agreement cascades, cascade routing, and votes of three.
 
-All are played on answers that were recorded, in all orders; those that no cheaper one equals on the training half are
-the settings of a cascade or a vote.
+All are played on answers that were recorded; of all cascades and votes those that no cheaper one equals on the training
+half are the settings.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def answer_methods(trial: Trial) -> Iterator[Tried]:
     voters = voters_in(trial.train)
     if not voters:
         return
-    found = best_cascades(trial.train, cascades_of(voters), TARGETS)
+    found = best_cascades(trial.train, cascades_of(trial.train, voters), TARGETS)
     yield Tried(
         "agreement cascade",
         joined([agreement_cascade(trial.test, one) for one in found.frontier]),
@@ -69,9 +69,10 @@ def voters_in(table: Table) -> list[int]:
     return [table.column(name) for name in shortlist(table.outcomes, told, (), MOST_TIERS)]
 
 
-def cascades_of(voters: Sequence[int]) -> list[Cascade]:
-    """All that `mirepoix tune` tries: each order of up to four of the models, and each agreement in it."""
-    return [Cascade(tuple(voters[index] for index in order), agreement) for order, agreement in orders(len(voters))]
+def cascades_of(table: Table, voters: Sequence[int]) -> list[Cascade]:
+    """All that `mirepoix tune` tries: up to four of the models, cheapest first, and each agreement among them."""
+    tried = orders(table.cost[:, list(voters)])
+    return [Cascade(tuple(voters[index] for index in order), agreement) for order, agreement in tried]
 
 
 @dataclass(frozen=True, slots=True)

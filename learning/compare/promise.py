@@ -35,7 +35,7 @@ def _route(learn: Table, unseen: Table) -> dict[float, Sweep]:
 
 
 def _cascade(learn: Table, unseen: Table) -> dict[float, Sweep]:
-    best = best_cascades(learn, cascades_of(voters_in(learn)), TARGETS)
+    best = best_cascades(learn, cascades_of(learn, voters_in(learn)), TARGETS)
     return {target: agreement_cascade(unseen, one) for target, one in best.chosen.items()}
 
 

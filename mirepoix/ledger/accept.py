@@ -21,7 +21,7 @@ from mirepoix.ledger.rollouts import accept_shadows, draw_versions, record_versi
 from mirepoix.ledger.tables import Job, PipelineVersion, now
 from mirepoix.rollouts import SHADOW, NextVersion
 from mirepoix.spec import Pipeline, dump, parse, version
-from mirepoix.states import JobState, Lane, Store
+from mirepoix.states import JobState, Lane, Latency, Store
 from mirepoix.tags import require_tags
 from mirepoix.webhooks import require_web_address
 
@@ -30,6 +30,8 @@ MOST_URGENT = 100
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 TRACESTATE = re.compile(r"[ -~]{1,512}")
 """What it says is its vendors' affair (W3C Trace Context, section 3.3); so many characters must be passed on."""
+BATCH_WINDOW = 24 * 3600
+"""Seconds within which providers answer a batch, or give it up."""
 FAST_JOBS = 20
 """How many open jobs of one tenant travel in the fast lane."""
 
@@ -42,6 +44,7 @@ class Options(TypedDict, total=False):
     task: str | None
     max_cost: Decimal | None
     deadline: float | None
+    latency: Latency | str | None
     priority: int
     stream: bool
     traceparent: str | None
@@ -54,13 +57,14 @@ class Options(TypedDict, total=False):
 class Submission:
     """One job to accept.
 
-    `key`: the idempotency key; the same tenant and key give the same job. `task`: the kind of work, for routes by task.
-    `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails. Of a tenant's jobs
-    that wait, those with the highest `priority` are served first. `stream`: tell the answer while it comes. `tags` are
-    texts by name, by which costs can be summed. `callback`: the URL that is told of its end (docs/costs.md).
-    `traceparent` and `tracestate`: the W3C trace context that the job goes on from; left out, that of the submission
-    itself. `again`: what it takes over from a job that it runs again. `shadow_of`: the job that it answers once more,
-    unseen.
+    `key`: the idempotency key; the same tenant and key give the same job. `task`: the kind of work, for routes by
+    task. `max_cost`: USD that its calls may cost at the most. `deadline`: seconds from now until it fails.
+    `latency`: whether its calls may wait for a `batch` or are asked `now`; left out, those of a job whose deadline
+    is more than a day away may wait (docs/batches.md). Of a tenant's jobs that wait, those with the highest
+    `priority` are served first. `stream`: tell the answer while it comes. `tags` are texts by name, by which costs
+    can be summed. `callback`: the URL that is told of its end (docs/costs.md). `traceparent` and `tracestate`: the
+    W3C trace context that the job goes on from; left out, that of the submission itself. `again`: what it takes
+    over from a job that it runs again. `shadow_of`: the job that it answers once more, unseen.
     """
 
     input: JsonValue
@@ -69,6 +73,7 @@ class Submission:
     task: str | None = None
     max_cost: Decimal | None = None
     deadline: float | None = None
+    latency: Latency | str | None = None
     priority: int = 0
     stream: bool = False
     traceparent: str | None = None
@@ -86,6 +91,13 @@ class Submission:
             raise InputError(f"max_cost is {self.max_cost}; it must be USD, at least 0, to 12 decimal places.")
         if self.deadline is not None and not 0 < self.deadline <= LONGEST_DEADLINE:
             raise InputError(f"deadline is {self.deadline}; it must be seconds, above 0, at most {LONGEST_DEADLINE}.")
+        if self.latency is not None and self.latency not in list(Latency):
+            raise InputError(f"latency is {self.latency!r}; it must be {' or '.join(Latency)}.")
+        if self.latency == Latency.BATCH and (self.stream or not _leaves_room(self.deadline)):
+            raise InputError(
+                "latency is 'batch': a batch may take a day and is told as a whole; leave stream out, and give no "
+                f"deadline or one above {BATCH_WINDOW} s."
+            )
         if not -MOST_URGENT <= self.priority <= MOST_URGENT:
             raise InputError(f"priority is {self.priority}; it must lie between -{MOST_URGENT} and {MOST_URGENT}.")
         if self.traceparent is not None and not TRACEPARENT.fullmatch(self.traceparent):
@@ -95,6 +107,12 @@ class Submission:
         require_tags(self.tags)
         if self.callback is not None:
             require_web_address(self.callback)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether its calls may wait for a batch."""
+        late_enough = self.deadline is not None and _leaves_room(self.deadline) and not self.stream
+        return self.latency == Latency.BATCH or (self.latency is None and late_enough)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +198,13 @@ def fast_room(connection: Connection, tenant: str) -> int:
     """How many more jobs of `tenant` the fast lane takes; no shadows, since nobody waits for them."""
     if tenant == SHADOW:
         return 0
-    open_ = select(Job.id).where(Job.lane == Lane.FAST, Job.tenant == tenant, Job.finished_at.is_(None))
+    open_ = select(Job.id).where(Job.lane == Lane.FAST, Job.tenant == tenant, Job.finished_at.is_(None), ~Job.batch)
     there: int = connection.execute(select(func.count()).select_from(open_.limit(FAST_JOBS).subquery())).scalar_one()
     return FAST_JOBS - there
+
+
+def _leaves_room(deadline: float | None) -> bool:
+    return deadline is None or deadline > BATCH_WINDOW
 
 
 def _keep_versions(connection: Connection, specs: Mapping[str, Pipeline], moment: datetime) -> None:
@@ -207,6 +229,7 @@ def _row(
         "priority": job.priority,
         "max_cost": job.max_cost,
         "deadline_at": None if job.deadline is None else moment + timedelta(seconds=job.deadline),
+        "batch": job.may_wait,
         "stream": job.stream,
         "traceparent": job.traceparent,
         "tracestate": job.tracestate,
@@ -222,11 +245,11 @@ def _row(
 
 
 def _lanes(connection: Connection, jobs: Sequence[Submission]) -> list[Lane]:
-    """The fast lane for the most urgent jobs of each tenant, as far as there is room in it."""
+    """The fast lane for the most urgent jobs of each tenant, as far as there is room in it; none that may wait."""
     room = Counter({tenant: fast_room(connection, tenant) for tenant in {job.tenant for job in jobs}})
     lanes = [Lane.BULK] * len(jobs)
     for index in sorted(range(len(jobs)), key=lambda index: (-jobs[index].priority, index)):
-        if room[jobs[index].tenant] > 0:
+        if room[jobs[index].tenant] > 0 and not jobs[index].may_wait:
             room[jobs[index].tenant] -= 1
             lanes[index] = Lane.FAST
     return lanes

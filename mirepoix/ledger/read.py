@@ -298,6 +298,7 @@ def _attempt_view(row: Row[Any], before: Row[Any] | None, step: Row[Any], source
         form=row.form,
         cached=row.cached_from is not None,
         cached_from=sources.get(row.cached_from),
+        batch=row.batch,
         request_id=row.request_id,
         prompt_hash=row.prompt_hash,
         answer_hash=row.answer_hash,

@@ -82,6 +82,7 @@ def _shadow(row: Row, new: NextVersion) -> dict[str, Any]:
         "lane": Lane.BULK,
         "priority": LEAST_URGENT,
         "deadline_at": min(row["deadline_at"] or latest, latest),
+        "batch": False,
         "stream": False,
         "traceparent": None,
         "tracestate": None,

@@ -100,12 +100,13 @@ class Job(Base):
 
     `due_at` is since when it waits to be started, `drives` how often the reconciler has sent it again. `lane` says in
     which queues it travels, `priority` which of its tenant's jobs change to the fast lane first. `max_cost` bounds what
-    its calls may cost; at `deadline_at` it fails. `stream`: its answer is told to who listens while it comes. `tags`
-    are the producer's own words on it, texts by name. Its end is told to the address `callback`. `traceparent`
-    and `tracestate` are the W3C trace context that it goes on from. `again`: which job this one runs again, and what it
-    takes over from it (`mirepoix.again`). `store` says what is kept of its texts, `filed_at` since when only that is.
-    `shadow_of`: the job that another version answered for its caller. `canary`: whether it went to the next version of
-    its pipeline; NULL where nothing was drawn (`mirepoix.rollouts`).
+    its calls may cost; at `deadline_at` it fails. `batch`: its calls may wait for a batch of their provider's.
+    `stream`: its answer is told to who listens while it comes. `tags` are the producer's own words on it, texts by
+    name. Its end is told to the address `callback`. `traceparent` and `tracestate` are the W3C trace context that
+    it goes on from. `again`: which job this one runs again, and what it takes over from it (`mirepoix.again`).
+    `store` says what is kept of its texts, `filed_at` since when only that is. `shadow_of`: the job that another
+    version answered for its caller. `canary`: whether it went to the next version of its pipeline; NULL where
+    nothing was drawn (`mirepoix.rollouts`).
     """
 
     __tablename__ = "jobs"
@@ -153,8 +154,8 @@ class Job(Base):
             "tenant",
             "priority",
             "id",
-            sqlite_where=text("finished_at IS NULL"),
-            postgresql_where=text("finished_at IS NULL"),
+            sqlite_where=text("finished_at IS NULL AND batch = 0"),
+            postgresql_where=text("finished_at IS NULL AND NOT batch"),
         ),
         Index(
             "ix_jobs_canary",
@@ -197,6 +198,7 @@ class Job(Base):
     priority: Mapped[int]
     max_cost: Mapped[Decimal | None] = mapped_column("max_cost_picousd", Usd, key="max_cost")
     deadline_at: Mapped[datetime | None]
+    batch: Mapped[bool] = mapped_column(Boolean)
     stream: Mapped[bool] = mapped_column(Boolean)
     traceparent: Mapped[str | None] = mapped_column(String(55))
     tracestate: Mapped[str | None] = mapped_column(String(512))
@@ -314,7 +316,7 @@ class Decision(Base):
 
 
 class Attempt(Base):
-    """One request to a provider: written before it is sent, completed whatever comes back.
+    """One request to a provider: written before it is sent, completed whatever comes back. `batch`: it was part of one.
 
     A row without `finished_at` whose step has moved on is a request of unknown outcome. `reserved` is what it was
     expected to cost at the most; it counts against budgets until `cost` is known, or that there is none. `logprob` is
@@ -331,6 +333,12 @@ class Attempt(Base):
         Index("ix_attempts_prompt", "prompt_hash"),
         Index("ix_attempts_model", "model", "job_id"),
         Index("ix_attempts_provider", "provider", "job_id"),
+        Index(
+            "ix_attempts_batch",
+            "batch",
+            sqlite_where=text("batch IS NOT NULL"),
+            postgresql_where=text("batch IS NOT NULL"),
+        ),
         Index(
             "ix_attempts_answer",
             "answer_hash",
@@ -356,6 +364,7 @@ class Attempt(Base):
     logprob: Mapped[float | None]
     form: Mapped[str | None] = mapped_column(String(10))
     cached_from: Mapped[int | None] = mapped_column(BigInteger)
+    batch: Mapped[str | None] = mapped_column(String(26))
     request_id: Mapped[str | None] = mapped_column(String(200))
     input_tokens: Mapped[int | None]
     output_tokens: Mapped[int | None]
@@ -369,6 +378,55 @@ class Attempt(Base):
     limit_reason: Mapped[str | None] = mapped_column(String(20))
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+
+
+class Batch(Base):
+    """Calls of one model that are sent to its provider as one batch; it holds their steps as a process does (`holder`).
+
+    `requests` and `bytes` are what it has gathered, `remote_id` what the provider calls it. `due_at` is set while it
+    waits for somebody to look after it, to when; who does is its `holder`, under an `epoch` of its own. `failures` is
+    how often in a row that did not succeed, `error` why.
+    """
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        Index(
+            "ix_batches_gathering",
+            "provider",
+            "model",
+            unique=True,
+            sqlite_where=text("state = 'gathering'"),
+            postgresql_where=text("state = 'gathering'"),
+        ),
+        Index(
+            "ix_batches_due",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_batches_holder",
+            "holder",
+            sqlite_where=text("holder IS NOT NULL"),
+            postgresql_where=text("holder IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(10))
+    requests: Mapped[int]
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    remote_id: Mapped[str | None] = mapped_column(String(200))
+    epoch: Mapped[int]
+    holder: Mapped[str | None] = mapped_column(String(26))
+    failures: Mapped[int]
+    error: Mapped[str | None] = mapped_column(Text)
+    due_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
 
 
 class StepEvent(Base):

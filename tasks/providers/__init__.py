@@ -11,10 +11,13 @@ from mirepoix.config import LINK_LOCAL, Api, Config, Provider
 from mirepoix.errors import ConfigError
 from tasks.loop import Loop
 from tasks.providers.anthropic import AnthropicAdapter
+from tasks.providers.anthropic_batches import AnthropicBatches
 from tasks.providers.base import Adapter
+from tasks.providers.batches import BatchApi
 from tasks.providers.gemini import GeminiAdapter
 from tasks.providers.http import Endpoint
 from tasks.providers.openai import CHAT, Dialect, OpenAIAdapter
+from tasks.providers.openai_batches import OpenAIBatches
 from tasks.providers.python import PythonAdapter, import_callable
 
 EMULATED_KEY = "emulated"
@@ -34,16 +37,34 @@ def open_adapter(
     """
     if provider.api is Api.PYTHON:
         return PythonAdapter(timeout=provider.timeout)
-    key = EMULATED_KEY if emulator_url else _key(name, provider, environ)
-    base_url = f"{emulator_url}{EMULATED_PATH.get(provider.api, '/v1')}" if emulator_url else provider.url
-    endpoint = Endpoint(loop, base_url, timeout=provider.timeout, connect_timeout=provider.connect_timeout, secret=key)
-    headers = {name.lower(): value for name, value in provider.headers.items()} | _key_header(provider.api, key)
+    endpoint, headers = _open_endpoint(name, provider, loop, emulator_url, environ)
     if provider.api is Api.ANTHROPIC:
         return AnthropicAdapter(endpoint, headers, provider.api_version, provider.extra_body)
     if provider.api is Api.GEMINI:
         return GeminiAdapter(endpoint, headers, provider.extra_body)
     path = CHAT if emulator_url or provider.api is Api.OPENAI else _azure_path(provider)
     return OpenAIAdapter(endpoint, headers, Dialect(path, provider.extra_body, provider.rename))
+
+
+def open_batches(
+    name: str, provider: Provider, loop: Loop, *, emulator_url: str | None, environ: Mapping[str, str] = os.environ
+) -> BatchApi:
+    """The batch API of the provider called `name`, which has `batching`; otherwise as `open_adapter`."""
+    endpoint, headers = _open_endpoint(name, provider, loop, emulator_url, environ)
+    if provider.api is Api.ANTHROPIC:
+        return AnthropicBatches(endpoint, headers, provider.api_version)
+    return OpenAIBatches(endpoint, headers)
+
+
+def _open_endpoint(
+    name: str, provider: Provider, loop: Loop, emulator_url: str | None, environ: Mapping[str, str]
+) -> tuple[Endpoint, dict[str, str]]:
+    """Its address, and the headers of each request."""
+    key = EMULATED_KEY if emulator_url else _key(name, provider, environ)
+    base_url = f"{emulator_url}{EMULATED_PATH.get(provider.api, '/v1')}" if emulator_url else provider.url
+    endpoint = Endpoint(loop, base_url, timeout=provider.timeout, connect_timeout=provider.connect_timeout, secret=key)
+    headers = {name.lower(): value for name, value in provider.headers.items()} | _key_header(provider.api, key)
+    return endpoint, headers
 
 
 def check_provider(name: str, config: Config, *, emulated: bool, environ: Mapping[str, str] = os.environ) -> list[str]:

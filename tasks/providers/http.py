@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import aiohttp
 import httpx
@@ -28,6 +28,10 @@ MAX_ANSWER_BYTES = 16_000_000
 MAX_STREAM_BYTES = 64_000_000
 """A stream frames each token with some 300 bytes, which are read and thrown away."""
 MAX_ERROR_BYTES = 64_000
+MAX_FILE_BYTES = 4_000_000_000
+"""The results of a batch: 100,000 answers of 40 KB."""
+LONG_TRANSFER = 1800.0
+"""Seconds that a file may take on its way."""
 FAREWELL = 0.05
 """Seconds to wait for a stream's line to end after its last event, so that the connection can be used again."""
 NO_SECRET = "\0"
@@ -77,6 +81,36 @@ class Endpoint:
         async with self._sent(path, headers, body) as response:
             return await self._read_answer(response)
 
+    async def get(self, path: str, headers: dict[str, str]) -> Answer:
+        """Ask for a JSON object; raises ProviderError."""
+        async with self._answered("GET", path, headers) as response:
+            return await self._read_answer(response)
+
+    async def upload(self, path: str, headers: dict[str, str], content: AsyncIterator[bytes], form: str) -> Answer:
+        """Send `content`, which says its own `form` (its content type), as it is read. Raises ProviderError."""
+        sent = headers | {"content-type": form}
+        async with self._answered("POST", path, sent, content, timeout=LONG_TRANSFER) as response:
+            return await self._read_answer(response)
+
+    async def download(self, path: str, headers: dict[str, str], into: IO[bytes]) -> None:
+        """Write what stands there to `into`, as it comes. Raises ProviderError, also beyond `MAX_FILE_BYTES`."""
+        async with self._answered("GET", path, headers, timeout=LONG_TRANSFER) as response:
+            size = 0
+            async for part in response.aiter_raw():
+                size += len(part)
+                if size > MAX_FILE_BYTES:
+                    raise too_large(MAX_FILE_BYTES, response.status_code)
+                into.write(part)
+
+    async def head(self, path: str, headers: dict[str, str], most: int) -> bytes:
+        """The first bytes of what stands there, at least `most` of them where there are as many."""
+        async with self._answered("GET", path, headers) as response:
+            return await _read(response, most, cut=True)
+
+    def starred(self, text: bytes) -> bytes:
+        """`text` without the key that goes with the requests."""
+        return text.replace(self._secret, b"***")
+
     async def stream(self, path: str, headers: dict[str, str], body: object, take: TakeEvent) -> Answer:
         """Send `body` and hand each event to `take` until it says that it was the last, or the line ends.
 
@@ -89,31 +123,43 @@ class Endpoint:
             await self._take_events(response, take)
             return Answer(None, response.status_code, response.headers)
 
-    @asynccontextmanager
-    async def _sent(self, path: str, headers: dict[str, str], body: object) -> AsyncIterator[httpx.Response]:
+    def _sent(self, path: str, headers: dict[str, str], body: object) -> AbstractAsyncContextManager[httpx.Response]:
         """The 2xx answer to `body`, not read yet."""
-        url, content = self.base_url + path, json.dumps(body).encode()
+        return self._answered("POST", path, headers, json.dumps(body).encode())
+
+    @asynccontextmanager
+    async def _answered(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        content: bytes | AsyncIterator[bytes] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> AsyncIterator[httpx.Response]:
+        """The 2xx answer of an address, not read yet; within `timeout` seconds, if that is not as for a call."""
+        url, patience = self.base_url + path, timeout or self._timeout
         sent = self._headers | headers | outgoing()
         try:
             async with (
-                asyncio.timeout(self._timeout),
-                self._client.stream("POST", url, headers=sent, content=content) as response,
+                asyncio.timeout(patience),
+                self._client.stream(method, url, headers=sent, content=content) as response,
             ):
                 if not response.is_success:
                     text = await _read(response, MAX_ERROR_BYTES, cut=True)
-                    raise refusal(self._starred(text), response.status_code, response.headers)
+                    raise refusal(self.starred(text), response.status_code, response.headers)
                 if response.headers.get("content-encoding", UNPACKED) != UNPACKED:
                     raise bad_answer("the answer is packed, which was not asked for", response.status_code)
                 yield response
         except TimeoutError as error:
-            message = f"no answer within {self._timeout:g} s"
+            message = f"no answer within {patience:g} s"
             raise ProviderError(message, kind=ErrorKind.TIMEOUT, retryable=True) from error
         except httpx.HTTPError as error:
             raise _broken_line(error) from error
 
     async def _read_answer(self, response: httpx.Response) -> Answer:
         status, headers = response.status_code, response.headers
-        data = parse_json(self._starred(await _read(response, MAX_ANSWER_BYTES)), status)
+        data = parse_json(self.starred(await _read(response, MAX_ANSWER_BYTES)), status)
         if (error := error_in_answer(data, status, headers)) is not None:
             raise error
         return Answer(data, status, headers)
@@ -135,13 +181,10 @@ class Endpoint:
     def _take_event(self, text: bytes, response: httpx.Response, take: TakeEvent) -> bool:
         if text == b"[DONE]":
             return True
-        data = parse_json(self._starred(text), response.status_code)
+        data = parse_json(self.starred(text), response.status_code)
         if (error := error_in_answer(data, response.status_code, response.headers)) is not None:
             raise error
         return take(data)
-
-    def _starred(self, text: bytes) -> bytes:
-        return text.replace(self._secret, b"***")
 
 
 def too_large(most: int, status: int | None) -> ProviderError:

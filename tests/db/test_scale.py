@@ -22,10 +22,10 @@ LONGEST = 0.1
 """Seconds for one question, on a machine that does other things as well."""
 NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {last}) "
 COPY_JOBS = NUMBERS + (
-    "INSERT INTO jobs (id, tenant, pipeline, version, state, input_hash, lane, priority, stream, tags, due_at, "
+    "INSERT INTO jobs (id, tenant, pipeline, version, state, input_hash, lane, priority, batch, stream, tags, due_at, "
     "drives, created_at) "
-    "SELECT 'J' || n, 'heavy', pipeline, version, 'running', input_hash, 'bulk', 0, false, tags, NULL, 0, created_at "
-    "FROM jobs, numbers WHERE id = :job"
+    "SELECT 'J' || n, 'heavy', pipeline, version, 'running', input_hash, 'bulk', 0, false, false, tags, NULL, 0, "
+    "created_at FROM jobs, numbers WHERE id = :job"
 )
 COPY_STEPS = NUMBERS + (
     "INSERT INTO steps (job_id, path, kind, position, lane, state, missing, feeds, driven, drives, crashes, due_at, "

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from learning.cascades import (
@@ -18,13 +21,15 @@ from learning.cascades import (
     single,
 )
 from learning.outcomes import Outcome
-from learning.policies import train_policy
+from learning.policies import safe_quality, train_policy
 from learning.tune import Tuning, tune
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
 from pipelines.learned.advice import Heard
 from pipelines.learned.answer_policy import MAGIC, AnswerPolicy
 from tests.learning.known_cascades import COST, made, outcomes_where_cheap_models_err_apart
+
+KNOWN_APART = outcomes_where_cheap_models_err_apart(400, seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +128,7 @@ def test_a_file_with_numbers_that_are_none_is_no_policy(learned: AnswerPolicy) -
 
 @pytest.fixture(scope="module")
 def tuned() -> Tuning:
-    return tune(outcomes_where_cheap_models_err_apart(400, seed=2), 0.98)
+    return tune(KNOWN_APART, 0.98)
 
 
 def test_tuning_finds_the_cheap_models_before_the_dear_one(tuned: Tuning) -> None:
@@ -139,6 +144,37 @@ def test_tuning_measures_on_the_other_half_within_its_intervals(tuned: Tuning) -
     assert 0.4 < saved.low < saved.mean < saved.high < 0.9
     assert quality.low < quality.mean < quality.high
     assert quality.mean >= 0.97
+
+
+def test_the_best_single_model_alone_can_always_be_promised_whole() -> None:
+    apart = [made({"one": f"wrong {n}", "two": f"wrong {-n}", "strong": "yes"}) for n in range(1, 121)]
+    found = tune(apart, 1.0)
+    assert (found.chosen.way, found.chosen.safe, found.reached) == ("strong alone", 1.0, True)
+    assert (found.better, found.verdict.startswith("dearer than strong alone")) == (False, True)
+
+
+def test_cascades_ask_the_cheapest_first() -> None:
+    upside_down = [
+        replace(one, cost={"one": Decimal(20), "two": Decimal(30), "strong": Decimal(40)}) for one in KNOWN_APART
+    ]
+    found = tune(upside_down, 0.9)
+    orders = [choice.models for choice in found.choices if choice.cascade]
+    assert all(list(order) == sorted(order, key=["one", "two", "strong"].index) for order in orders)
+
+
+def test_less_is_promised_than_was_measured_and_the_less_the_fewer_the_questions() -> None:
+    best, other = np.tile([1.0, 1.0, 1.0, 0.0], 100), np.tile([1.0, 1.0, 0.0, 1.0], 100)
+    assert safe_quality(best, best) == 1.0
+    assert safe_quality(other[:40], best[:40]) < safe_quality(other, best) < 1.0
+
+
+def test_a_policy_that_is_no_better_than_the_current_one_is_not_called_better(tuned: Tuning) -> None:
+    assert tuned.learned.policy is not None
+    assert tuned.better
+    assert "the cheapest way that can promise 0.98" in tuned.verdict
+    again = tune(KNOWN_APART, 0.98, current=tuned.learned.policy)
+    assert not again.better
+    assert "not better than the current policy" in again.verdict
 
 
 def test_too_few_outcomes_are_not_tuned() -> None:

@@ -303,6 +303,41 @@ def test_a_trained_policy_says_whom_to_ask_and_its_decisions_are_replayed_by_the
     cascades.run("replay", hard.job)
 
 
+def test_a_policy_that_tune_keeps_is_promoted_where_it_is_the_cheapest_way_and_refused_where_it_is_not(
+    cascades: World,
+) -> None:
+    data = write_outcomes(cascades.settings.home / "outcomes.jsonl", outcomes_where_cheap_models_err_apart(320))
+    (found,) = cascades.lines("tune", "advised", "--data", str(data), "--target-quality", "0.98", "--keep", "tuned")
+    assert (found["best_single_model"], found["reached"]) == ("strong", True)
+    chosen = next(choice for choice in found["choices"] if choice["chosen"])
+    assert found["learned_policy"] == {"better": True, "verdict": "the cheapest way that can promise 0.98"}
+    assert isinstance(parse(yaml.safe_load(chosen["yaml"])), Cascade)
+    assert "learned: tuned" in chosen["yaml"]
+    cascades.run("promote", "tuned")
+    (version,) = cascades.lines("routers", "tuned")
+    assert (version["current"], version["kind"], version["reason"]) == (True, "policy", None)
+
+    arguments = ("tune", "advised", "--data", str(data), "--target-quality", "1.9", "--keep", "never", "--json")
+    assert not json.loads(cascades.run(*arguments, check=1).stdout)["reached"]
+    assert "unable to promise 1.9" in cascades.run("promote", "never", check=1).stderr
+
+
+def write_outcomes(path: Path, outcomes: Sequence[Outcome]) -> Path:
+    """The file that `tune` reads."""
+    lines = [
+        {
+            "id": f"{number}",
+            "question": one.question,
+            "score": dict(one.score),
+            "pred": dict(one.pred),
+            "cost": {model: float(usd) for model, usd in one.cost.items()},
+        }
+        for number, one in enumerate(outcomes)
+    ]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
 def promote_policy(world: World, outcomes: Sequence[Outcome]) -> str:
     """Train a policy on these and let it decide from now on; its hash."""
     policy = train_policy(outcomes, ("one", "two", "strong"))

@@ -111,6 +111,7 @@ def test_it_describes_all_that_there_is(api: OpenApiSchema) -> None:
         ("DELETE", "/v1/jobs/{id}"),
         ("GET", "/v1/jobs/{id}/trace"),
         ("GET", "/v1/jobs/{id}/events"),
+        ("POST", "/v1/jobs/{id}/feedback"),
         ("POST", "/v1/chat/completions"),
         ("GET", "/v1/models"),
         ("GET", "/v1/models/{model}"),

@@ -21,7 +21,7 @@ from pipelines.replay import Library, Outcome, compare, walk_recorded, walk_with
 from tests.system.patterns import FILES, merge, read_example, run_all
 from tests.system.world import CONFIG, QUESTIONS, World, open_world
 
-pytestmark = [pytest.mark.system, pytest.mark.long]
+pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(300)]
 
 SLOW = ("side_by_side", "pieces", "one_beside_fails", "long_chain", "wide", "wide_inside")
 """Once is enough of them."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from web.door import bulk, chat, events, jobs, models
+from web.door import autoscale, bulk, chat, events, jobs, models
 
-ROUTERS = (jobs.router, bulk.router, events.router, models.router, chat.router)
+ROUTERS = (jobs.router, bulk.router, events.router, models.router, chat.router, autoscale.router)
 
 
 def add_door(app: FastAPI) -> None:

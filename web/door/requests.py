@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from mirepoix.ledger.accept import LONGEST_DEADLINE, MOST_URGENT, Options
 from mirepoix.ledger.feedback import LONGEST_NOTE
-from mirepoix.states import FeedbackSource, JobState
+from mirepoix.states import FeedbackSource, JobState, Latency
 from mirepoix.tags import LONGEST_VALUE, MOST_TAGS
 from mirepoix.views import JobView
 from web.door.callers import Caller
@@ -49,6 +49,7 @@ class JobRequest(BaseModel):
     task: Text64 | None = None
     max_cost: MostUsd | None = None
     deadline: Annotated[float, Field(gt=0, le=LONGEST_DEADLINE)] | None = None
+    latency: Latency | None = None
     priority: int = Field(default=0, ge=-MOST_URGENT, le=MOST_URGENT)
     tags: Tags = {}
     callback: Annotated[str, Field(max_length=2_000)] | None = None
@@ -62,6 +63,7 @@ class JobRequest(BaseModel):
             task=self.task,
             max_cost=self.max_cost,
             deadline=self.deadline,
+            latency=self.latency,
             priority=self.priority,
             stream=self.stream,
             tags=self.tags,

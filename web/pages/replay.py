@@ -40,11 +40,7 @@ async def show(request: Request) -> Response:
     job, way = request.path_params["job"], form.get("pipeline", "recorded")
     if way not in WAYS:
         raise HTTPException(400, f"pipeline takes one of {', '.join(WAYS)}.")
-    found, problem = None, None
-    try:
-        found = await run_in_threadpool(_replay, house_of(request), job, WAYS[way])
-    except (InputError, NotFound, PipelineError) as error:
-        problem = str(error)
+    found, problem = await run_in_threadpool(_replay, house_of(request), job, WAYS[way])
     token = token_of(request)
     page = render(
         request,
@@ -63,9 +59,14 @@ async def show(request: Request) -> Response:
     return page
 
 
-def _replay(house: House, job: str, way: Way) -> Replay:
+def _replay(house: House, job: str, way: Way) -> tuple[Replay | None, str | None]:
+    """The replay, or why there is none. Raises NotFound where there is no such job."""
     with house.client.database.read() as connection:
-        return way(read_trace(connection, job), house.config, LedgerFiles(connection))
+        trace = read_trace(connection, job)
+        try:
+            return way(trace, house.config, LedgerFiles(connection)), None
+        except (InputError, NotFound, PipelineError) as error:
+            return None, str(error)
 
 
 def _is_same(one: ReplayedDecision) -> bool:

@@ -28,6 +28,7 @@ def upgrade() -> None:
     _create_the_house()
     _create_jobs()
     _create_attempts()
+    _create_batches()
     _create_deliveries()
     _create_decisions()
     _create_steps()
@@ -135,6 +136,7 @@ def _create_jobs() -> None:
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("max_cost_picousd", sa.BigInteger(), nullable=True),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("batch", sa.Boolean(), nullable=False),
         sa.Column("stream", sa.Boolean(), nullable=False),
         sa.Column("traceparent", sa.String(length=55), nullable=True),
         sa.Column("tracestate", sa.String(length=512), nullable=True),
@@ -192,8 +194,8 @@ def _create_jobs() -> None:
             "ix_jobs_turn",
             ["lane", "tenant", "priority", "id"],
             unique=False,
-            sqlite_where=sa.text("finished_at IS NULL"),
-            postgresql_where=sa.text("finished_at IS NULL"),
+            sqlite_where=sa.text("finished_at IS NULL AND batch = 0"),
+            postgresql_where=sa.text("finished_at IS NULL AND NOT batch"),
         )
         batch_op.create_index(
             "ix_jobs_canary",
@@ -246,6 +248,7 @@ def _create_attempts() -> None:
         sa.Column("logprob", sa.Double(), nullable=True),
         sa.Column("form", sa.String(length=10), nullable=True),
         sa.Column("cached_from", sa.BigInteger(), nullable=True),
+        sa.Column("batch", sa.String(length=26), nullable=True),
         sa.Column("request_id", sa.String(length=200), nullable=True),
         sa.Column("input_tokens", sa.Integer(), nullable=True),
         sa.Column("output_tokens", sa.Integer(), nullable=True),
@@ -269,12 +272,58 @@ def _create_attempts() -> None:
         batch_op.create_index("ix_attempts_model", ["model", "job_id"], unique=False)
         batch_op.create_index("ix_attempts_provider", ["provider", "job_id"], unique=False)
         batch_op.create_index(
+            "ix_attempts_batch",
+            ["batch"],
+            unique=False,
+            sqlite_where=sa.text("batch IS NOT NULL"),
+            postgresql_where=sa.text("batch IS NOT NULL"),
+        )
+        batch_op.create_index(
             "ix_attempts_answer",
             ["answer_hash"],
             unique=False,
             sqlite_where=sa.text("answer_hash IS NOT NULL"),
             postgresql_where=sa.text("answer_hash IS NOT NULL"),
         )
+
+
+def _create_batches() -> None:
+    """Calls that are sent to their provider together."""
+    op.create_table(
+        "batches",
+        sa.Column("id", sa.String(length=26), nullable=False),
+        sa.Column("provider", sa.String(length=64), nullable=False),
+        sa.Column("model", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("remote_id", sa.String(length=200), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("holder", sa.String(length=26), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("batches", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_batches_gathering",
+            ["provider", "model"],
+            unique=True,
+            sqlite_where=sa.text("state = 'gathering'"),
+            postgresql_where=sa.text("state = 'gathering'"),
+        )
+        for column in ("due_at", "holder"):
+            batch_op.create_index(
+                f"ix_batches_{column.removesuffix('_at')}",
+                [column],
+                unique=False,
+                sqlite_where=sa.text(f"{column} IS NOT NULL"),
+                postgresql_where=sa.text(f"{column} IS NOT NULL"),
+            )
 
 
 def _create_deliveries() -> None:
@@ -491,6 +540,7 @@ def downgrade() -> None:
     op.drop_table("steps")
     op.drop_table("decisions")
     op.drop_table("deliveries")
+    op.drop_table("batches")
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index("ix_attempts_prompt")
         batch_op.drop_index("ix_attempts_started")

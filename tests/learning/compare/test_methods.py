@@ -64,7 +64,7 @@ def test_cascade_routing_on_arrays_is_the_policy_that_runs() -> None:
 def test_the_best_cascade_is_the_one_that_tune_finds() -> None:
     outcomes = outcomes_where_cheap_models_err_apart(200, seed=3)
     asked = table_of("made", outcomes, ("one", "two", "strong"))
-    best = best_cascades(asked, cascades_of(voters_in(asked)), (0.98,))
+    best = best_cascades(asked, cascades_of(asked, voters_in(asked)), (0.98,))
     chosen = best.chosen[0.98]
     assert (set(chosen.order[:2]), chosen.order[2:], chosen.agreement) == ({0, 1}, (2,), 2)
     assert len(best.frontier) >= 2

@@ -1,0 +1,1 @@
+"""Calls that may wait, sent to their provider as one batch (docs/batches.md)."""
