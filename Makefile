@@ -54,7 +54,11 @@ bench-case-study: $(READY) ## compare cost, latency and quality of a strong mode
 	$(BIN)/python -m bench.case_study
 
 bench-routing: $(READY) ## compare ways to choose a model on recorded outcomes: make bench-routing DATA=dir
-	$(BIN)/mirepoix bench routing $(addprefix --data ,$(wildcard $(DATA)/*.jsonl $(DATA)/*.jsonl.gz)) --plots $(or $(PLOTS),.mirepoix/plots)
+	$(BIN)/mirepoix bench routing $(addprefix --data ,$(wildcard $(DATA)/*.jsonl $(DATA)/*.jsonl.gz)) --plots $(or $(PLOTS),.mirepoix/plots) $(OPTIONS)
+
+routing-figures: $(READY) ## write the figures of docs/routing.md anew from recorded outcomes (8 minutes): make routing-figures DATA=dir
+	$(MAKE) bench-routing DATA=$(DATA) PLOTS=.mirepoix/plots OPTIONS="--into docs/routing.md"
+	cp .mirepoix/plots/zeroeval-cost-quality.png docs/images/routing-zeroeval.png
 
 bench-web: $(READY) ## measure every page on a ledger of a million attempts (2 minutes)
 	$(BIN)/python -m bench.web
@@ -96,4 +100,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-case-study bench-routing bench-web patterns lint fmt build lock migration clean
+.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-case-study bench-routing routing-figures bench-web patterns lint fmt build lock migration clean

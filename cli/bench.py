@@ -61,7 +61,11 @@ def routing(
     plots: Annotated[
         Path | None, typer.Option(file_okay=False, help="Write a cost-quality plot and a reliability diagram here.")
     ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown, for a document.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the key rows as Markdown.")] = False,
+    into: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Write the key rows into this document, between its markers."),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Of 200 questions a file, with few resamples: to see that it runs.")
     ] = False,
@@ -73,25 +77,31 @@ def routing(
     Each file is split in two by its questions' ids; what is learned or chosen on one half is reported on the other.
     """
     try:
-        from learning.compare.benchmark import QUICK, Effort, run, versions
+        from learning.compare.benchmark import QUICK, Effort, report_on
         from learning.compare.plan import HELD_OUT, SPLIT, plan
         from learning.compare.plots import write_plots
-        from learning.compare.report import COLUMNS, LEGEND, as_json, as_markdown, footnotes, heading, rows
-        from learning.compare.results import Report
+        from learning.compare.report import COLUMNS, LEGEND, as_json, footnotes, heading, rows
+        from learning.compare.summary import around_markers, as_markdown, write_into
     except ModuleNotFoundError as error:
         raise ConfigError(f"bench routing needs {error.name}: pip install 'mirepoix[train]'.") from error
 
-    effort = QUICK if quick else Effort()
-    plans = plan(data, train or [], heldout or [], prices, seed, QUICK_QUESTIONS if quick else None)
-    found = run(plans, effort, lambda name: screen.err.print(f"{name} is measured", markup=False))
-    report = Report(versions(), HELD_OUT if heldout else SPLIT, seed, effort.resamples, found)
-    written = [path for result in found for path in write_plots(plots, result)] if plots else []
+    if into is not None:
+        around_markers(into)
+    planned = plan(data, train or [], heldout or [], prices, seed, QUICK_QUESTIONS if quick else None)
+    for one in planned.skipped:
+        screen.err.print(f"not compared: {one.why}", markup=False)
+    split, effort = HELD_OUT if heldout else SPLIT, QUICK if quick else Effort()
+    report = report_on(planned, effort, split, seed, lambda done: screen.err.print(done, markup=False))
+    written = [path for result in report.files for path in write_plots(plots, result)] if plots else []
+    if into is not None:
+        write_into(into, report)
+        written.append(into)
     if json:
         screen.print_json(as_json(report))
     elif markdown:
         screen.out.print(as_markdown(report), markup=False, highlight=False)
     else:
-        for result in found:
+        for result in report.files:
             screen.print_table(COLUMNS, list(rows(result)), title=heading(result))
             for note in footnotes(result):
                 screen.out.print(f"  {note}", markup=False, highlight=False)

@@ -2,7 +2,8 @@
 
 A file holds one JSON object a line, gzip or not: `id`, `question` and `score` {model: 0..1}; where recorded also
 `task`, `answer` (the right one), `pred` {model: the answer it gave, parsed}, `response` {model: its text}, `out_chars`
-{model: characters of it}, `in_tokens` and `out_tokens` {model: tokens}, and `cost` {model: USD}.
+{model: characters of it}, `in_tokens` and `out_tokens` {model: tokens}, and `cost` {model: USD}. A null is as good as a
+value that is not there.
 
 A cost that was not recorded follows from tokens and prices, and tokens that were not recorded follow from characters.
 Where nothing tells an answer's length, the cost is that of the question alone: a lower bound.
@@ -125,7 +126,7 @@ def _price_table(table: Mapping[str, Mapping[str, Any]]) -> dict[str, TokenPrice
 
 
 def _as_outcome(line: Mapping[str, Any], price_of: Mapping[str, TokenPrice]) -> Outcome:
-    score = {model: float(value) for model, value in line["score"].items()}
+    score = {model: float(value) for model, value in _known(line, "score").items()}
     if not score or not all(0 <= value <= 1 for value in score.values()):
         raise ValueError("'score' must hold a number of 0..1 for each model")
     return Outcome(
@@ -133,12 +134,18 @@ def _as_outcome(line: Mapping[str, Any], price_of: Mapping[str, TokenPrice]) -> 
         question=_text(line["question"]),
         score=score,
         task=None if line.get("task") is None else str(line["task"]),
-        pred={model: str(given) for model, given in line.get("pred", {}).items()},
+        pred={model: str(given) for model, given in _known(line, "pred").items()},
         answer=None if line.get("answer") is None else str(line["answer"]),
         cost={model: usd for model in score if (usd := _cost(line, model, price_of)) is not None},
-        out_chars={model: int(number) for model, number in line.get("out_chars", {}).items()},
-        response={model: _text(text) for model, text in line.get("response", {}).items()},
+        out_chars={model: int(number) for model, number in _known(line, "out_chars").items()},
+        response={model: _text(text) for model, text in _known(line, "response").items()},
     )
+
+
+def _known(line: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """What a column tells of each model; null is as good as nothing."""
+    told = line.get(column)
+    return {} if told is None else {model: value for model, value in told.items() if value is not None}
 
 
 def _text(value: object) -> str:
@@ -148,16 +155,19 @@ def _text(value: object) -> str:
 
 
 def _cost(line: Mapping[str, Any], model: str, price_of: Mapping[str, TokenPrice]) -> Decimal | None:
-    recorded = line.get("cost", {}).get(model)
+    recorded = _known(line, "cost").get(model)
     if recorded is not None:
-        return Decimal(recorded).quantize(PICODOLLAR)
+        usd = Decimal(recorded)
+        if not usd.is_finite() or usd < 0:
+            raise ValueError(f"'cost' of {model!r} must be an amount of USD")
+        return usd.quantize(PICODOLLAR)
     price = price_of.get(model)
     if price is None:
         return None
-    sent = line.get("in_tokens", {}).get(model)
-    received = line.get("out_tokens", {}).get(model)
+    sent = _known(line, "in_tokens").get(model)
+    received = _known(line, "out_tokens").get(model)
     if sent is None:
         sent = len(line["question"]) / CHARACTERS_PER_INPUT_TOKEN
     if received is None:
-        received = line.get("out_chars", {}).get(model, 0) / CHARACTERS_PER_OUTPUT_TOKEN
+        received = _known(line, "out_chars").get(model, 0) / CHARACTERS_PER_OUTPUT_TOKEN
     return (price.input * Decimal(sent) + price.output * Decimal(received)).quantize(PICODOLLAR)

@@ -144,6 +144,15 @@ def safe_quality(quality: Floats, best: Floats) -> float:
     return 1 + float(difference.mean()) - SAFETY * float(difference.std()) / math.sqrt(len(best))
 
 
+def cheapest_safe(safe: Floats, cost: Floats, target: float) -> int:
+    """The place of the cheapest setting whose `safe` quality reaches `target`; where none does, of the safest.
+
+    Both are [settings]; of equally safe ones the cheaper is taken.
+    """
+    reached = np.flatnonzero(safe >= target)
+    return int(reached[np.argmin(cost[reached])]) if len(reached) else int(np.lexsort((cost, -safe))[0])
+
+
 def play(policy: AnswerPolicy, recorded: Recorded, prices: Floats) -> tuple[Floats, Floats]:
     """The quality and cost of each question at each of the prices, both [prices, questions]."""
     models, sets = recorded.score.shape[1], sets_of(recorded.score.shape[1])

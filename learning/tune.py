@@ -30,7 +30,7 @@ from learning.cascades import (
     single,
 )
 from learning.outcomes import Outcome, models_of
-from learning.policies import safe_quality, train_policy
+from learning.policies import cheapest_safe, safe_quality, train_policy
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
 from pipelines.learned.answer_policy import MOST_MODELS, AnswerPolicy
@@ -195,12 +195,17 @@ def tune(
     return Tuning(target, sense, reference, len(here), len(there), choices, chosen, now)
 
 
-def shortlist(outcomes: Sequence[Outcome], models: Sequence[str], first: Sequence[str]) -> tuple[str, ...]:
-    """As many models as a policy can know: those of `first`, the best, then those with most quality for their cost."""
+def shortlist(
+    outcomes: Sequence[Outcome], models: Sequence[str], first: Sequence[str], most: int = MOST_MODELS
+) -> tuple[str, ...]:
+    """The `most` useful models (default: as many as a policy can know).
+
+    Those of `first`, the best, then those with most quality for their cost.
+    """
     results = {model: single(model, outcomes) for model in models}
     per_usd = sorted(models, key=lambda model: -quality_of(results[model]) / max(cost_of(results[model]), 1e-12))
     ranked = dict.fromkeys([*first, best_single(models, outcomes), *per_usd])
-    return tuple(sorted(list(ranked)[:MOST_MODELS], key=list(models).index))
+    return tuple(sorted(list(ranked)[:most], key=list(models).index))
 
 
 def measure(results: Sequence[Result], base: Sequence[Result]) -> Measured:
@@ -224,25 +229,29 @@ def _best_cascade(
     score = np.array([[outcome.score[model] for model in models] for outcome in outcomes])
     cost = np.array([[float(outcome.cost[model]) for model in models] for outcome in outcomes])
     best = score[:, models.index(reference)]
-    tried = []
-    for order, agreement in _orders(cost.mean(axis=0).argsort(kind="stable").tolist()):
-        quality, usd = _play(order, agreement, groups, score, cost)
-        tried.append((safe_quality(quality, best), float(usd.mean()), order, agreement))
-    safe = [one for one in tried if one[0] >= target]
-    _, _, order, agreement = (
-        min(safe, key=lambda one: one[1]) if safe else max(tried, key=lambda one: (one[0], -one[1]))
-    )
+    tried = list(orders(cost))
+    safe, usd = np.empty((2, len(tried)))
+    for number, (order, agreement) in enumerate(tried):
+        quality, spent = play_agreement(order, agreement, groups, score, cost)
+        safe[number], usd[number] = safe_quality(quality, best), spent.mean()
+    order, agreement = tried[cheapest_safe(safe, usd, target)]
     return AgreementCascade(tuple(models[index] for index in order), agreement, by=by)
 
 
-def _orders(models: Sequence[int]) -> Iterator[tuple[tuple[int, ...], int]]:
-    """Up to `LONGEST` of the models, in the order given, with each agreement that makes sense among them."""
-    for length in range(1, min(LONGEST, len(models)) + 1):
-        for order in combinations(models, length):
+def orders(cost: Floats) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Up to `LONGEST` of the models, cheapest first, with each agreement that makes sense among them.
+
+    `cost` is USD, [questions, models].
+    """
+    cheapest_first = cost.mean(axis=0).argsort(kind="stable").tolist()
+    for length in range(1, min(LONGEST, len(cheapest_first)) + 1):
+        for order in combinations(cheapest_first, length):
             yield from ((order, agreement) for agreement in AGREEMENTS if agreement <= max(length, AGREEMENTS[0]))
 
 
-def _play(order: Sequence[int], agreement: int, groups: Ints, score: Floats, cost: Floats) -> tuple[Floats, Floats]:
+def play_agreement(
+    order: Sequence[int], agreement: int, groups: Ints, score: Floats, cost: Floats
+) -> tuple[Floats, Floats]:
     """As `AgreementCascade` plays, for all questions at once: quality and USD of each."""
     quality, usd = score[:, order[-1]].copy(), np.zeros(len(score))
     open_ = np.ones(len(score), bool)

@@ -1,100 +1,142 @@
 """Methods that look at answers: agreement cascades, cascade routing, and votes of three.
 
-Cascades and votes are played on answers that were recorded, in all orders; those that no cheaper one equals on the
-training half are its settings. `learning.cascades` plays one cascade as a running one goes; here thousands are played,
-so each is a few operations on arrays.
+All are played on answers that were recorded; of all cascades and votes those that no cheaper one equals on the training
+half are the settings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations, permutations
-from math import perm
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from learning.cascades import LearnedCascade, characters_of, groups_in, shares_of, simulate
+from learning.cascades import characters_of
 from learning.compare.learned import predict_all
 from learning.compare.methods import TARGETS, Trial, Tried
 from learning.compare.metrics import Floats
-from learning.compare.sweep import Sweep
+from learning.compare.sweep import Sweep, joined
 from learning.compare.table import Table
-from learning.policies import PRICES, Recorded, play, train_policy
-from pipelines.learned.answer_policy import MOST_MODELS, AnswerPolicy
+from learning.policies import PRICES, Recorded, cheapest_safe, play, safe_quality, train_policy
+from learning.tune import FEWEST, MOST_TIERS, orders, play_agreement, shortlist
+from pipelines.learned.answer_policy import AnswerPolicy
 from pipelines.learned.states import log_odds
 
-LONGEST = 4
-"""Models in a cascade."""
-MOST_ORDERS = 4_000
 VOTERS = 3
 SILENT = -1
 ANSWERED = 0.5
 """There is something to agree on where so many answers are recorded."""
+LIKE_TUNE = 0.99
+"""The target whose best agreement cascade tells which models cascade routing is given."""
 
-Codes = NDArray[np.int64]
-Play = Callable[[Table, Codes, tuple[int, ...]], Sweep]
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """Columns of a table in the order in which they are asked, until `agreement` of them say the same."""
+
+    order: tuple[int, ...]
+    agreement: int
 
 
 def answer_methods(trial: Trial) -> Iterator[Tried]:
     """Those that the recorded answers allow; without parsed answers there is nothing to agree on."""
-    known, unseen = answer_codes(trial.train), answer_codes(trial.test)
-    voters = [model for model in range(len(trial.train.models)) if (known[:, model] != SILENT).mean() >= ANSWERED]
-    if len(voters) < VOTERS:
+    voters = voters_in(trial.train)
+    if not voters:
         return
-    orders = [order for length in range(VOTERS, LONGEST + 1) for order in _orders(trial, voters, length)]
-    yield _best_orders("agreement cascade", trial, agreement_cascade, orders, (known, unseen))
-    yield cascade_routing(trial, voters)
-    triples = list(combinations(sorted(voters, key=lambda model: -trial.train.score[:, model].mean()), VOTERS))
-    yield _best_orders("vote of three", trial, vote, triples, (known, unseen))
-
-
-def answer_codes(table: Table) -> Codes:
-    """A number for each answer, [questions, models]: the same where two models say the same; -1 where one is silent."""
-    return np.array([groups_in(outcome, table.models) for outcome in table.outcomes])
-
-
-def agreement_cascade(table: Table, codes: Codes, order: tuple[int, ...]) -> Sweep:
-    """Ask the models in turn until one says what an earlier one said; its answer stands, else that of the last."""
-    columns = list(order)
-    said = codes[:, columns]
-    agrees = np.stack(
-        [(said[:, [k]] == said[:, :k]).any(axis=1) & (said[:, k] != SILENT) for k in range(len(order))], 1
+    found = best_cascades(trial.train, cascades_of(trial.train, voters), TARGETS)
+    yield Tried(
+        "agreement cascade",
+        joined([agreement_cascade(trial.test, one) for one in found.frontier]),
+        {target: agreement_cascade(trial.test, one) for target, one in found.chosen.items()},
     )
-    agrees[:, -1] = True
-    last = agrees.argmax(axis=1)
-    rows = np.arange(len(table))
-    spent = table.cost[:, columns].cumsum(axis=1)[rows, last]
-    asked = np.zeros((len(table.models), 1))
-    asked[columns, 0] = [(last >= place).mean() for place in range(len(order))]
-    return Sweep(table.score[rows, np.array(columns)[last]][:, None], spent[:, None], asked)
+    if len(trial.train) >= FEWEST:
+        yield cascade_routing(trial, voters, found.chosen[LIKE_TUNE])
+    triples = list(combinations(sorted(voters, key=lambda model: -trial.train.score[:, model].mean()), VOTERS))
+    on_train = joined([vote(trial.train, three) for three in triples])
+    best = frontier(on_train.quality.mean(axis=0), on_train.cost.mean(axis=0))
+    on_test = joined([vote(trial.test, triples[index]) for index in best])
+    yield Tried("vote of three", on_test, trial.choose(on_train.settings(best), on_test))
 
 
-def cascade_routing(trial: Trial, voters: Sequence[int]) -> Tried:
-    """Ask whom a learned answer policy asks, at each price of quality; for a target, at the price that it promises."""
-    test = trial.test
-    policy = train_policy(trial.train.outcomes, _most_useful(trial.train, voters, MOST_MODELS), seed=trial.seed)
+def voters_in(table: Table) -> list[int]:
+    """The models whose answers can be compared, the most useful ones where they are many; none if fewer than three."""
+    told = [
+        name for name, said in zip(table.models, (table.said != SILENT).mean(axis=0), strict=True) if said >= ANSWERED
+    ]
+    if len(told) < VOTERS:
+        return []
+    return [table.column(name) for name in shortlist(table.outcomes, told, (), MOST_TIERS)]
+
+
+def cascades_of(table: Table, voters: Sequence[int]) -> list[Cascade]:
+    """All that `mirepoix tune` tries: up to four of the models, cheapest first, and each agreement among them."""
+    tried = orders(table.cost[:, list(voters)])
+    return [Cascade(tuple(voters[index] for index in order), agreement) for order, agreement in tried]
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Those that nothing cheaper equals, from the cheapest, and the one to choose for each target."""
+
+    frontier: list[Cascade]
+    chosen: dict[float, Cascade]
+
+
+def best_cascades(table: Table, tried: Sequence[Cascade], targets: Sequence[float]) -> Best:
+    """The best of those `tried` on the questions of `table`, where the target is a share of its strong model's."""
+    strong = table.score[:, table.strong]
+    safe, quality, usd = np.empty((3, len(tried)))
+    for number, one in enumerate(tried):
+        right, spent = play_agreement(one.order, one.agreement, table.said, table.score, table.cost)
+        safe[number], quality[number], usd[number] = safe_quality(right, strong), right.mean(), spent.mean()
+    return Best(
+        [tried[index] for index in frontier(quality, usd)],
+        {target: tried[cheapest_safe(safe, usd, target)] for target in targets},
+    )
+
+
+def agreement_cascade(table: Table, cascade: Cascade) -> Sweep:
+    """What one cascade does with each question."""
+    played = cascade.order, cascade.agreement, table.said, table.score
+    quality, usd = play_agreement(*played, table.cost)
+    _, asked = play_agreement(*played, _own_bits(table.cost))
+    return Sweep(quality[:, None], usd[:, None], _shares(asked[:, None], len(table.models)))
+
+
+def cascade_routing(trial: Trial, voters: Sequence[int], cascade: Cascade) -> Tried:
+    """Ask whom a learned answer policy asks, at each price of quality; for a target, at the price that it promises.
+
+    It learns of as many models as it can know: those of `cascade` and the most useful others, as `mirepoix tune` does.
+    """
+    names = trial.train.models
+    first = [names[model] for model in cascade.order]
+    models = shortlist(trial.train.outcomes, [names[model] for model in voters], first)
+    policy = train_policy(trial.train.outcomes, models, seed=trial.seed)
+    recorded = recorded_for(policy, trial.test)
+    promised = {target: policy.promise.price_for(target)[0] for target in TARGETS}
+    chosen = ask_by_policy(policy, recorded, trial.test, np.array(list(promised.values())))
     prices = PRICES / trial.unit
-    quality, cost = play(policy, _recorded(policy, test), prices)
-    played: dict[float, Sweep] = {}
-    for price in {policy.promise.price_for(target)[0] for target in TARGETS}:
-        results = simulate(LearnedCascade(policy, price), test.outcomes)
-        shares = shares_of(results)
-        played[price] = Sweep(
-            np.array([[one.quality] for one in results]),
-            np.array([[one.cost] for one in results]),
-            np.array([[shares.get(model, 0.0)] for model in test.models]),
-        )
-    chosen = {target: played[policy.promise.price_for(target)[0]] for target in TARGETS}
-    return Tried("cascade routing", Sweep(quality.T, cost.T, np.zeros((len(test.models), len(prices)))), chosen)
+    quality, cost = play(policy, recorded, prices)
+    swept = Sweep(quality.T, cost.T, np.zeros((len(names), len(prices))))
+    return Tried("cascade routing", swept, {target: chosen.setting(index) for index, target in enumerate(promised)})
 
 
-def _recorded(policy: AnswerPolicy, table: Table) -> Recorded:
+def ask_by_policy(policy: AnswerPolicy, recorded: Recorded, table: Table, prices: Floats) -> Sweep:
+    """What the policy does with the questions of `table`, which are `recorded`, at each of the prices."""
+    quality, cost = play(policy, recorded, prices)
+    _, asked = play(policy, replace(recorded, cost=_own_bits(recorded.cost)), prices)
+    shares = np.zeros((len(table.models), len(prices)))
+    shares[[table.column(model) for model in policy.models]] = _shares(asked.T, len(policy.models))
+    return Sweep(quality.T, cost.T, shares)
+
+
+def recorded_for(policy: AnswerPolicy, table: Table) -> Recorded:
     """The table as the policy sees it, for the models that it knows."""
     columns = [table.column(model) for model in policy.models]
     characters = [[characters_of(outcome, model) for model in policy.models] for outcome in table.outcomes]
     return Recorded(
-        groups=np.array([groups_in(outcome, policy.models) for outcome in table.outcomes]),
+        groups=table.said[:, columns],
         prior=log_odds(predict_all(policy.router, table)[:, columns]),
         length=(np.log1p(characters) - policy.length_mean) / policy.length_spread,
         score=table.score[:, columns],
@@ -103,9 +145,9 @@ def _recorded(policy: AnswerPolicy, table: Table) -> Recorded:
     )
 
 
-def vote(table: Table, codes: Codes, voters: tuple[int, ...]) -> Sweep:
+def vote(table: Table, voters: tuple[int, ...]) -> Sweep:
     """Ask three; what two of them say stands, else what the first says, or the first that says anything."""
-    first, second, third = (codes[:, voter] for voter in voters)
+    first, second, third = (table.said[:, voter] for voter in voters)
     agree = (second == third) & (second != SILENT) & (first != second)
     spoke = np.where(first != SILENT, voters[0], np.where(second != SILENT, voters[1], voters[2]))
     stands = np.where(agree, voters[1], spoke)
@@ -113,34 +155,6 @@ def vote(table: Table, codes: Codes, voters: tuple[int, ...]) -> Sweep:
     asked[list(voters)] = 1
     spent = table.cost[:, list(voters)].sum(axis=1)
     return Sweep(table.score[np.arange(len(table)), stands][:, None], spent[:, None], asked)
-
-
-def _orders(trial: Trial, voters: Sequence[int], length: int) -> list[tuple[int, ...]]:
-    """All orders of so many models; where those are too many, of the most useful ones."""
-    count = max(n for n in range(1, len(voters) + 1) if n <= length or perm(n, length) <= MOST_ORDERS)
-    useful = [trial.train.column(model) for model in _most_useful(trial.train, voters, count)]
-    return list(permutations(sorted(useful), length))
-
-
-def _most_useful(table: Table, voters: Sequence[int], count: int) -> list[str]:
-    """So many of the models, by how few others are both better and cheaper; of equals the better ones."""
-    score, cost = table.score.mean(axis=0), table.cost.mean(axis=0)
-    order = sorted(voters, key=lambda m: (int(((score > score[m]) & (cost < cost[m])).sum()), -score[m]))
-    return [table.models[model] for model in sorted(order[:count])]
-
-
-def _best_orders(
-    name: str, trial: Trial, played: Play, orders: Sequence[tuple[int, ...]], codes: tuple[Codes, Codes]
-) -> Tried:
-    """Those that no cheaper order equals on the training half, tried on unseen questions."""
-    known, unseen = codes
-    swept = [played(trial.train, known, order) for order in orders]
-    quality = np.array([one.quality.mean() for one in swept])
-    cost = np.array([one.cost.mean() for one in swept])
-    best = frontier(quality, cost)
-    on_train = joined([swept[index] for index in best])
-    on_test = joined([played(trial.test, unseen, orders[index]) for index in best])
-    return Tried(name, on_test, trial.choose(on_train, on_test))
 
 
 def frontier(quality: Floats, cost: Floats) -> list[int]:
@@ -152,10 +166,12 @@ def frontier(quality: Floats, cost: Floats) -> list[int]:
     return best
 
 
-def joined(settings: Sequence[Sweep]) -> Sweep:
-    """Settings of one method as one sweep."""
-    return Sweep(
-        np.concatenate([one.quality for one in settings], axis=1),
-        np.concatenate([one.cost for one in settings], axis=1),
-        np.concatenate([one.asked for one in settings], axis=1),
-    )
+def _own_bits(cost: Floats) -> Floats:
+    """A cost for each model that tells it apart in any sum: 1, 2, 4, …; so what was spent tells who was asked."""
+    return np.broadcast_to(2.0 ** np.arange(cost.shape[1]), cost.shape)
+
+
+def _shares(spent: Floats, models: int) -> Floats:
+    """How often each model was asked, [models, settings], by sums of `_own_bits` [questions, settings]."""
+    bits = spent.astype(np.int64)[None] >> np.arange(models)[:, None, None] & 1
+    return np.asarray(bits.mean(axis=1))

@@ -8,18 +8,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import Any
 
 from learning.compare.answers import answer_methods
 from learning.compare.bootstrap import resamples
-from learning.compare.learned import facts, train_elsewhere, try_router
+from learning.compare.learned import facts, predict_all, train_elsewhere, try_router
 from learning.compare.measure import measure
 from learning.compare.methods import Tried, oracle, published_routers, simple_methods
-from learning.compare.plan import Plan
-from learning.compare.promise import check_promises
-from learning.compare.results import FileResult
+from learning.compare.plan import Plan, Planned
+from learning.compare.promise import check_cascades, check_routing
+from learning.compare.results import FileResult, Promise, Report
 from learning.train import train_router
 from pipelines.routers.wordllama import embed
 
@@ -39,21 +40,44 @@ class Effort:
 QUICK = Effort(resamples=200, splits=2)
 
 
+def report_on(planned: Planned, effort: Effort, split: str, seed: int, said: Callable[[str], None]) -> Report:
+    """The whole run; `said` is told what is done."""
+    begun = time.monotonic()
+    files = run(planned.plans, effort, said)
+    seconds = round(time.monotonic() - begun, 1)
+    return Report(versions(), split, seed, effort.resamples, effort.splits, seconds, files, planned.skipped)
+
+
 def run(plans: Sequence[Plan], effort: Effort, said: Callable[[str], None]) -> list[FileResult]:
-    """Compare all methods on all files; `said` is told whose figures are there."""
+    """Compare all methods on all files; `said` is told what is done."""
     for thread in THREADS:
         os.environ[thread] = "1"
-    found = []
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _end_with_parent) as pool:
-        largest_first = sorted(plans, key=lambda plan: -len(plan.whole))
-        compared = {one.name: pool.submit(compare, one, effort) for one in largest_first}
-        promised = {
-            one.name: pool.submit(check_promises, one.whole, effort.splits, one.trial.seed) for one in largest_first
+        work = {
+            pool.submit(do, one, effort): (one.name, what)
+            for one in sorted(plans, key=lambda plan: -plan.questions)
+            for what, do in WORK.items()
         }
-        for one in plans:
-            found.append(replace(compared[one.name].result(), promises=promised[one.name].result()))
-            said(one.name)
-    return found
+        done: dict[tuple[str, str], Any] = {}
+        for future in as_completed(work):
+            name, what = work[future]
+            done[name, what] = future.result()
+            said(f"{len(done)}/{len(work)} {name}: {what}")
+    routed, cascaded = ([done[one.name, what] for one in plans] for what in PROMISES)
+    return [
+        replace(done[one.name, COMPARED], promises=[*first, *second])
+        for one, first, second in zip(plans, routed, cascaded, strict=True)
+    ]
+
+
+def promise_routing(plan: Plan, effort: Effort) -> list[Promise]:
+    """Whether a learned router keeps what it promises."""
+    return check_routing(plan.halves(effort.splits))
+
+
+def promise_cascades(plan: Plan, effort: Effort) -> list[Promise]:
+    """Whether an agreement cascade keeps what it promises."""
+    return check_cascades(plan.halves(effort.splits))
 
 
 def _end_with_parent() -> None:
@@ -70,18 +94,19 @@ def _end_with_parent() -> None:
 
 def compare(plan: Plan, effort: Effort) -> FileResult:
     """All methods on one file; the promises are counted apart."""
-    begun = time.monotonic()
+    begun = time.process_time()
     trial = replace(plan.trial, train=plan.trial.train.embedded(embed), test=plan.trial.test.embedded(embed))
     train, test = trial.train, trial.test
     router = train_router(train.outcomes, train.models, seed=trial.seed)
+    chances = predict_all(router, test)
     abroad = train_elsewhere(trial, plan.elsewhere)
 
     def tried() -> Iterator[Tried]:
         yield from simple_methods(trial)
         yield from published_routers(trial)
-        yield from try_router("learned", router, trial)
+        yield from try_router("learned", router, trial, chances)
         if abroad is not None:
-            yield from try_router("learned elsewhere", abroad, trial)
+            yield from try_router("learned elsewhere", abroad, trial, predict_all(abroad, test))
         yield from answer_methods(trial)
         yield oracle(trial)
 
@@ -100,10 +125,16 @@ def compare(plan: Plan, effort: Effort) -> FileResult:
         trained_on=plan.trained_on,
         notes=[*plan.notes, *no_other],
         methods=measure(list(tried()), test, trial.pair, weights),
-        router=facts(router, test),
+        router=facts(router, test, chances),
         promises=[],
-        seconds=round(time.monotonic() - begun, 1),
+        seconds=round(time.process_time() - begun, 1),
     )
+
+
+COMPARED = "methods compared"
+PROMISES = {"promises of routing counted": promise_routing, "promises of cascades counted": promise_cascades}
+WORK: dict[str, Callable[[Plan, Effort], Any]] = {COMPARED: compare, **PROMISES}
+"""What is done with each file, in a process each."""
 
 
 def versions() -> dict[str, str]:

@@ -13,7 +13,7 @@ from learning.compare.metrics import Floats
 from learning.compare.reliability import calibration_error, reliability
 from learning.compare.results import RouterFacts
 from learning.compare.sweep import CostModel, Sweep, by_threshold, by_value, choices, thresholds
-from learning.compare.table import Table
+from learning.compare.table import Table, folded
 from learning.outcomes import Outcome
 from learning.train import FEWEST, train_router
 from pipelines.learned.model import LearnedRouter
@@ -25,9 +25,11 @@ WARM, TIMED = 20, 500
 """Queries asked before the clock, and by the clock."""
 
 
-def try_router(name: str, router: LearnedRouter, trial: Trial) -> Iterator[Tried]:
-    """`router` on unseen questions: for the pair, where it knows both, and among all models that it knows."""
-    chances = predict_all(router, trial.test)
+def try_router(name: str, router: LearnedRouter, trial: Trial, chances: Floats) -> Iterator[Tried]:
+    """`router` on unseen questions: for the pair, where it knows both, and among all models that it knows.
+
+    `chances` are what `predict_all` tells of those questions.
+    """
     costs = CostModel.of(trial.train).expect(trial.test)
     cheap, strong = trial.pair
     known = [column for column, model in enumerate(trial.test.models) if model in router.models]
@@ -72,24 +74,23 @@ def train_elsewhere(trial: Trial, outcomes: Sequence[Outcome]) -> LearnedRouter 
 
     Of models that were asked together, those of which most is known. Questions that are asked here are left out there.
     """
-    asked = {_folded(question) for part in (trial.train, trial.test) for question in part.questions}
+    asked = {folded(question) for part in (trial.train, trial.test) for question in part.questions}
     sets = Counter(
         frozenset(outcome.score).intersection(trial.test.models)
         for outcome in outcomes
-        if _folded(outcome.question) not in asked
+        if folded(outcome.question) not in asked
     )
     known = {models: sum(sets[other] for other in sets if models <= other) for models in sets if len(models) > 1}
     able = [models for models, count in known.items() if count >= FEWEST]
     if not able:
         return None
     best = max(able, key=lambda models: (len(models) * known[models], sorted(models)))
-    learned = [one for one in outcomes if best <= set(one.score) and _folded(one.question) not in asked]
+    learned = [one for one in outcomes if best <= set(one.score) and folded(one.question) not in asked]
     return train_router(learned, [model for model in trial.test.models if model in best], seed=trial.seed)
 
 
-def facts(router: LearnedRouter, test: Table) -> RouterFacts:
-    """Size, speed and calibration of `router`, on the questions of `test`."""
-    chances = predict_all(router, test)
+def facts(router: LearnedRouter, test: Table, chances: Floats) -> RouterFacts:
+    """Size, speed and calibration of `router`, by its `chances` for the questions of `test`."""
     bins = {model: reliability(chances[:, m], test.score[:, m]) for m, model in enumerate(test.models)}
     p50, p99 = np.quantile(_times(router, test), [0.5, 0.99])
     return RouterFacts(
@@ -114,7 +115,3 @@ def _times(router: LearnedRouter, test: Table) -> list[float]:
         router.predict(query)
         times.append(time.perf_counter() - begun)
     return times[WARM:]
-
-
-def _folded(question: str) -> str:
-    return " ".join(question.casefold().split())

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from learning.compare.methods import Trial
-from learning.compare.table import Table, halves_by_hash, models_with_costs, table_of
+from learning.compare.results import Skipped
+from learning.compare.table import Table, folded, halves_by_hash, models_with_costs, random_halves, table_of
 from learning.outcomes import NO_PRICES, Outcome, read_outcomes, read_prices
 from mirepoix.errors import InputError
+
+Made = TypeVar("Made")
 
 FEWEST = 20
 """Questions in each half; with fewer there is nothing to learn or to measure."""
@@ -21,14 +27,40 @@ HELD_OUT = "all of the data to learn from, the held-out files to report on"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Plan:
-    """One file: its trial, the whole table for the promises, and the outcomes of files that are not like it."""
+    """One file: its trial, and the outcomes of files that are not like it.
+
+    Promises are made from random halves of the questions of `promised[0]`, and counted on others of `promised[1]`: the
+    same table where one file is split, the one that is learned from and the held-out one where there are two.
+    """
 
     name: str
     trial: Trial
-    whole: Table
+    promised: tuple[Table, Table]
     elsewhere: Sequence[Outcome]
     trained_on: str
     notes: tuple[str, ...]
+
+    @property
+    def questions(self) -> int:
+        """How many it takes to work on."""
+        return len(self.trial.train) + len(self.trial.test)
+
+    def halves(self, splits: int) -> list[tuple[Table, Table]]:
+        """So many random halves, and unseen questions for each; none where halves are too small to tell anything."""
+        learn, report = self.promised
+        if min(len(learn), len(report)) // 2 < FEWEST:
+            return []
+        seed = self.trial.seed
+        ways = zip(random_halves(len(learn), splits, seed), random_halves(len(report), splits, seed), strict=True)
+        return [(learn.rows(chosen), report.rows(unseen)) for (chosen, _), (_, unseen) in ways]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What to work on, and the files that cannot be."""
+
+    plans: list[Plan]
+    skipped: list[Skipped]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,23 +83,50 @@ def plan(
     prices: Path | None,
     seed: int,
     most: int | None,
-) -> list[Plan]:
-    """Read the files, `most` questions of each at the most. Raises InputError where there is nothing to compare.
+) -> Planned:
+    """Read the files, `most` questions of each at the most.
 
     Without `heldout` each file of `data` is split in two, and `train` are other files to learn from. With it, all of
-    `data` and `train` are learned from.
+    `data` and `train` are learned from. A file that cannot be reported on is skipped. Raises InputError where that are
+    all, and for a file to learn from that cannot be read.
     """
     beside_data = data[0].with_name(OWN_PRICES)
+    skipped: list[Skipped] = []
 
     def read(paths: Sequence[Path]) -> list[_File]:
         return _with_families([_read(path, prices, beside_data, most) for path in paths])
 
+    def read_able(paths: Sequence[Path]) -> list[_File]:
+        _once_each(paths)
+        read = [_able(partial(_read, path, prices, beside_data, most), _name(path), skipped) for path in paths]
+        return _with_families([file for each in read for file in each])
+
     if heldout:
-        known = read([*data, *train])
-        return [_plan_held_out(file, known, seed) for file in read(heldout)]
-    files = read(data)
-    others = [*files, *read(train)] if train else files
-    return [_plan_split(file, [other for other in others if not file.overlaps(other)], seed) for file in files]
+        known, files = read([*data, *train]), read_able(heldout)
+        made = [_able(partial(_plan_held_out, file, known, seed), file.name, skipped) for file in files]
+    else:
+        files, others = read_able(data), read(train)
+        others += files
+        made = [_able(partial(_plan_split, file, others, seed), file.name, skipped) for file in files]
+    plans = [one for each in made for one in each]
+    if not plans:
+        raise InputError(" ".join(one.why for one in skipped))
+    return Planned(plans, skipped)
+
+
+def _able(work: Callable[[], Made], name: str, skipped: list[Skipped]) -> list[Made]:
+    """What `work` makes of the file of this name, or nothing where it cannot, and why."""
+    try:
+        return [work()]
+    except InputError as error:
+        skipped.append(Skipped(name, str(error)))
+        return []
+
+
+def _once_each(paths: Sequence[Path]) -> None:
+    for name, count in Counter(_name(path) for path in paths).items():
+        if count > 1:
+            raise InputError(f"{count} files are called {name}, and their figures could not be told apart: rename one.")
 
 
 def _with_families(files: Sequence[_File]) -> list[_File]:
@@ -90,16 +149,21 @@ def _read(path: Path, prices: Path | None, beside_data: Path, most: int | None) 
     """With the prices that are given, else those beside the file, else those beside the data."""
     told = next((one for one in (prices, path.with_name(OWN_PRICES), beside_data) if one and one.exists()), None)
     outcomes = read_outcomes(path, read_prices(told) if told else NO_PRICES)
-    return _File(path.name.partition(".")[0], outcomes[:most])
+    return _File(_name(path), outcomes[:most])
+
+
+def _name(path: Path) -> str:
+    return path.name.partition(".")[0]
 
 
 def _plan_split(file: _File, others: Sequence[_File], seed: int) -> Plan:
     models = models_with_costs(file.name, file.outcomes)
     whole = table_of(file.name, file.outcomes, models)
     learn, report = halves_by_hash(whole)
-    elsewhere = [outcome for other in others if not other.parts for outcome in other.outcomes]
+    apart = [other for other in others if not other.parts and not file.overlaps(other)]
+    elsewhere = [outcome for other in apart for outcome in other.outcomes]
     trial = Trial(whole.rows(learn), whole.rows(report), seed)
-    return _checked(Plan(file.name, trial, whole, elsewhere, file.name, _left_out(file, whole)))
+    return _checked(Plan(file.name, trial, (whole, whole), elsewhere, file.name, _left_out(file, whole)))
 
 
 def _plan_held_out(file: _File, known: Sequence[_File], seed: int) -> Plan:
@@ -120,16 +184,19 @@ def _plan_held_out(file: _File, known: Sequence[_File], seed: int) -> Plan:
     if len(models) < 2:  # they know different models: the one that knows most of them
         like = [max(like, key=lambda other: len(_shared(other, offered)))]
         models = _shared(like[0], offered)
+    asked = {folded(outcome.question) for outcome in file.outcomes}
     outcomes = [outcome for other in like for outcome in other.outcomes]
-    learn, report = table_of(file.name, outcomes, models), table_of(file.name, file.outcomes, models)
+    unasked = [outcome for outcome in outcomes if folded(outcome.question) not in asked]
+    learn, report = table_of(file.name, unasked, models), table_of(file.name, file.outcomes, models)
     apart = [other for other in known if not other.parts and not any(one.overlaps(other) for one in like)]
     elsewhere = [outcome for other in apart for outcome in other.outcomes]
     trained_on = ", ".join(other.name for other in like)
-    notes = (
-        *_left_out(file, report),
-        *([] if like[0].name == file.name else [f"learned from other files: {trained_on}"]),
-    )
-    return _checked(Plan(file.name, Trial(learn, report, seed), report, elsewhere, trained_on, notes))
+    notes = list(_left_out(file, report))
+    if like[0].name != file.name:
+        notes.append(f"learned from other files: {trained_on}")
+    if len(unasked) < len(outcomes):
+        notes.append(f"{len(outcomes) - len(unasked)} held-out questions were left out of what is learned from")
+    return _checked(Plan(file.name, Trial(learn, report, seed), (learn, report), elsewhere, trained_on, tuple(notes)))
 
 
 def _shared(file: _File, models: Sequence[str]) -> list[str]:

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from learning.compare.results import FileResult, MethodResult
 
@@ -30,6 +33,13 @@ STYLES = {
 }
 """Colour, line and width of a method: the colours of Okabe and Ito (2008), which all eyes tell apart."""
 SUFFIXES = ("png", "svg")
+BEHIND = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5}
+PLACES = [
+    ((side * (5 if rise == 0 else 3), rise - 3), "left" if side > 0 else "right")
+    for rise in (-8, 8, 0, -18, 18, -27, 27, -36)
+    for side in (1, -1)
+]
+"""Where a name may stand, in points from its dot, from the best place to the worst."""
 
 
 def write_plots(folder: Path, result: FileResult) -> list[Path]:
@@ -54,19 +64,44 @@ def _cost_quality(result: FileResult) -> Figure:
     for method in result.methods:
         if method.method in STYLES:
             _draw(axes, method)
-    for model, (quality, cost) in result.models.items():
-        axes.plot(1_000 * cost, 100 * quality, "o", color=BLACK, markersize=4)
-        axes.annotate(model, (1_000 * cost, 100 * quality), (4, -9), textcoords="offset points", fontsize=7)
     axes.axhline(100 * result.models[result.strong][0], color=GREY, linewidth=0.8)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("USD for 1,000 questions (logarithmic)")
+    axes.set_xlabel("USD for 1,000 questions")
+    if any(cost > 0 for _, cost in result.models.values()):
+        _logarithmic(axes)
     axes.set_ylabel("answered rightly, %")
     axes.set_title(f"{result.name}: {result.questions['test']} unseen questions", loc="left")
     axes.grid(color="#E5E5E5", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+    _name_models(figure, axes, result)
     return figure
+
+
+def _logarithmic(axes: Any) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _name_models(figure: Figure, axes: Any, result: FileResult) -> None:
+    """A dot and the name of each model, at the first place around the dot where no other name or dot is."""
+    points = {model: (1_000 * cost, 100 * quality) for model, (quality, cost) in result.models.items()}
+    for point in points.values():
+        axes.plot(*point, "o", color=BLACK, markersize=4)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in axes.transData.transform(list(points.values()))]
+    for own, (model, point) in enumerate(points.items()):
+        label = axes.annotate(model, point, (0, 0), textcoords="offset points", fontsize=7, bbox=BEHIND, zorder=5)
+        for label.xyann, align in PLACES:
+            label.set_horizontalalignment(align)
+            box = label.get_window_extent(canvas.get_renderer())
+            if axes.bbox.containsx(box.x1) and not any(
+                box.overlaps(other) for n, other in enumerate(taken) if n != own
+            ):
+                break
+        taken.append(box)
 
 
 def _draw(axes: Any, method: MethodResult) -> None:
@@ -96,15 +131,19 @@ def _frontier(curve: list[tuple[float, float]]) -> list[tuple[float, float]]:
 def _reliability(result: FileResult) -> Figure:
     figure = Figure(figsize=(6, 5.6), layout="constrained")
     axes = figure.subplots()
-    axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.8)
     assert result.router is not None
-    for model in dict.fromkeys((result.strong, result.cheap)):
-        bins = result.router.reliability[model]
+    shown = {model: result.router.reliability[model] for model in dict.fromkeys((result.strong, result.cheap))}
+    least = min(min(one.predicted, one.right) for bins in shown.values() for one in bins)
+    low = 10 * (100 * least // 10)
+    axes.plot([low, 100], [low, 100], color=GREY, linewidth=0.8)
+    for model, bins in shown.items():
         colour = STYLES["agreement cascade" if model == result.cheap else "learned"][0]
         label = f"{model} (error {100 * result.router.ece[model]:.1f} points)"
         points = [100 * one.predicted for one in bins], [100 * one.right for one in bins]
         axes.plot(*points, "o-", color=colour, markersize=4, label=label)
-    axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="predicted chance of a right answer, %", ylabel="answered rightly, %")
+    axes.set(
+        xlim=(low, 101), ylim=(low, 101), xlabel="predicted chance of a right answer, %", ylabel="answered rightly, %"
+    )
     axes.set_title(f"{result.name}: can the chances be believed?", loc="left")
     axes.grid(color="#E5E5E5", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,31 +1,53 @@
-"""Whether a promised quality is kept: thresholds from one half of the questions, counted on the other."""
+"""Whether a promised quality is kept: settings chosen on one half of the questions, counted on the other."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
+from learning.compare.answers import agreement_cascade, best_cascades, cascades_of, voters_in
 from learning.compare.learned import aim, predict_all
-from learning.compare.methods import TARGETS
 from learning.compare.results import Promise
-from learning.compare.table import Table, random_halves
+from learning.compare.sweep import Sweep
+from learning.compare.table import Table
 from learning.train import train_router
 
+TARGETS = (0.99, 0.98)
 POINT = 0.01
+Halves = Sequence[tuple[Table, Table]]
+Choose = Callable[[Table, Table], Mapping[float, Sweep]]
+"""Learns and chooses on one half; what that does with the questions of the other, by target."""
 
 
-def check_promises(table: Table, splits: int, seed: int) -> list[Promise]:
-    """Train on a random half, aim at each target on the other, in so many splits."""
+def check_routing(halves: Halves) -> list[Promise]:
+    """A learned router, trained anew on each half."""
+    return _check("learned", halves, _route)
+
+
+def check_cascades(halves: Halves) -> list[Promise]:
+    """An agreement cascade, its order found anew on each half; nothing where answers cannot be compared."""
+    return _check("agreement cascade", halves, _cascade) if all(voters_in(learn) for learn, _ in halves) else []
+
+
+def _route(learn: Table, unseen: Table) -> dict[float, Sweep]:
+    router = train_router(learn.outcomes, learn.models)
+    chances = predict_all(router, unseen)
+    return {target: aim(router, learn, unseen, chances, range(len(learn.models)), target) for target in TARGETS}
+
+
+def _cascade(learn: Table, unseen: Table) -> dict[float, Sweep]:
+    best = best_cascades(learn, cascades_of(learn, voters_in(learn)), TARGETS)
+    return {target: agreement_cascade(unseen, one) for target, one in best.chosen.items()}
+
+
+def _check(method: str, halves: Halves, choose: Choose) -> list[Promise]:
     relative: dict[float, list[float]] = {target: [] for target in TARGETS}
     saved: dict[float, list[float]] = {target: [] for target in TARGETS}
-    for learn, unseen in random_halves(len(table), splits, seed):
-        train, test = table.rows(learn), table.rows(unseen)
-        router = train_router(train.outcomes, table.models, seed=seed)
-        chances = predict_all(router, test)
-        best = float(test.score[:, train.strong].mean())
-        dear = float(test.cost[:, train.strong].mean())
-        for target in TARGETS:
-            got = aim(router, train, test, chances, range(len(table.models)), target)
+    for learn, unseen in halves:
+        best, dear = float(unseen.score[:, learn.strong].mean()), float(unseen.cost[:, learn.strong].mean())
+        for target, got in choose(learn, unseen).items():
             relative[target].append(float(got.quality.mean()) / best if best else 1.0)
             saved[target].append(1 - float(got.cost.mean()) / dear if dear else 0.0)
     return [
-        Promise(target, sum(one >= target - POINT for one in relative[target]), splits, relative[target], saved[target])
-        for target in TARGETS
+        Promise(method, target, sum(one >= target - POINT for one in met), len(met), met, saved[target])
+        for target, met in relative.items()
     ]

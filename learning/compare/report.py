@@ -1,4 +1,4 @@
-"""A report as JSON, and as the tables of a document."""
+"""A report as JSON, and as tables for a screen."""
 
 from __future__ import annotations
 
@@ -65,28 +65,11 @@ def footnotes(result: FileResult) -> Iterator[str]:
         )
     for promise in result.promises:
         yield (
-            f"target_quality {promise.target:g}: met within a point in {promise.met} of {promise.splits} splits "
-            f"(from {percent(min(promise.relative))} to {percent(max(promise.relative))}), "
+            f"{promise.method}, target_quality {promise.target:g}: met within a point in {promise.met} of "
+            f"{promise.splits} splits (from {percent(min(promise.relative))} to {percent(max(promise.relative))}), "
             f"saved {percent(mean(promise.saved))}"
         )
     yield from result.notes
-
-
-def as_markdown(report: Report) -> str:
-    """The tables for a document."""
-    return "\n".join(line for result in report.files for line in _section(result))
-
-
-def _section(result: FileResult) -> Iterator[str]:
-    yield f"**{heading(result)}**\n"
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield "|---" * len(COLUMNS) + "|"
-    for row in rows(result):
-        yield f"| {' | '.join(row)} |"
-    yield ""
-    for note in footnotes(result):
-        yield f"- {note}"
-    yield ""
 
 
 def _row(method: MethodResult) -> tuple[str, ...]:

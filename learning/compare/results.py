@@ -77,6 +77,7 @@ class Promise:
     `relative` are the qualities reached, as shares of the best single model's. Met: no more than a point below.
     """
 
+    method: str
     target: float
     met: int
     splits: int
@@ -86,7 +87,7 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What was found on one file. Costs are USD for a question."""
+    """What was found on one file. Costs are USD for a question; `seconds` are of one core, for the methods."""
 
     name: str
     questions: Mapping[str, int]
@@ -102,11 +103,22 @@ class FileResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that could not be reported on."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run, and what to know to repeat it."""
+    """A whole run, and what to know to repeat it. `splits` are those by which promises are counted."""
 
     versions: Mapping[str, str]
     split: str
     seed: int
     resamples: int
+    splits: int
+    seconds: float
     files: list[FileResult]
+    skipped: list[Skipped]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from learning.compare.metrics import Floats
 from learning.compare.table import Table
-from learning.policies import safe_quality
+from learning.policies import cheapest_safe, safe_quality
 
 THRESHOLDS = 101
 PRICES = np.concatenate([[0.0], np.geomspace(1e-3, 1e2, 80), [1e6]])
@@ -31,19 +32,25 @@ class Sweep:
 
     def setting(self, index: int) -> Sweep:
         """That one setting alone."""
-        one = slice(index, index + 1)
-        return Sweep(self.quality[:, one], self.cost[:, one], self.asked[:, one])
+        return self.settings([index])
+
+    def settings(self, indices: Sequence[int]) -> Sweep:
+        """Those settings, in that order."""
+        return Sweep(*(values[:, list(indices)] for values in (self.quality, self.cost, self.asked)))
 
     def cheapest(self, target: float, strong: Floats) -> int:
         """The cheapest setting that can be promised to reach `target` of the quality of `strong` [questions], 0..1.
 
-        Of many settings the best on few questions was lucky, so what can be promised is less than what was seen
-        (`policies.safe_quality`). Where no setting reaches the target, the safest.
+        Of many settings the best on few questions was lucky, so less is promised than was seen (`safe_quality`).
         """
         safe = np.array([safe_quality(one, strong) for one in self.quality.T])
-        cost = self.cost.mean(axis=0)
-        reached = np.flatnonzero(safe >= target)
-        return int(reached[np.argmin(cost[reached])]) if len(reached) else int(np.argmax(safe))
+        return cheapest_safe(safe, self.cost.mean(axis=0), target)
+
+
+def joined(sweeps: Sequence[Sweep]) -> Sweep:
+    """Settings of one method as one sweep."""
+    parts = [(one.quality, one.cost, one.asked) for one in sweeps]
+    return Sweep(*(np.concatenate(values, axis=1) for values in zip(*parts, strict=True)))
 
 
 def always(table: Table, model: int) -> Sweep:

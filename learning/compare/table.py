@@ -10,6 +10,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.cascades import groups_in
 from learning.compare.metrics import Floats
 from learning.outcomes import Outcome
 from mirepoix.errors import InputError
@@ -18,13 +19,15 @@ ENOUGH = 0.8
 """A model is compared if so large a share of a file's questions was put to it."""
 FEWEST_MODELS = 2
 Rows = NDArray[np.intp]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Table:
     """Questions that were put to all `models`: `score` 0..1 and `cost` in USD, [questions, models].
 
-    Costs are floats here, since they are only averaged; nobody is billed by them. `vectors` are the questions'
+    Costs are floats here, since they are only averaged; nobody is billed by them. `said` is a number for each answer,
+    [questions, models]: the same where two models say the same, -1 where one is silent. `vectors` are the questions'
     embeddings, [questions, dimensions], with no dimension until they are `embedded`.
     """
 
@@ -33,6 +36,7 @@ class Table:
     outcomes: tuple[Outcome, ...]
     score: Floats
     cost: Floats
+    said: Ints
     vectors: Floats
 
     def __len__(self) -> int:
@@ -47,7 +51,8 @@ class Table:
     def rows(self, rows: Rows) -> Table:
         """The questions at `rows`, in that order."""
         chosen = tuple(self.outcomes[row] for row in rows)
-        return Table(self.name, self.models, chosen, self.score[rows], self.cost[rows], self.vectors[rows])
+        score, cost, vectors = (values[rows] for values in (self.score, self.cost, self.vectors))
+        return Table(self.name, self.models, chosen, score, cost, self.said[rows], vectors)
 
     def embedded(self, embed: Callable[[list[str]], list[list[float]]]) -> Table:
         """With vectors of length 1."""
@@ -94,8 +99,15 @@ def table_of(name: str, outcomes: Sequence[Outcome], models: Sequence[str]) -> T
     )
     score = np.array([[outcome.score[model] for model in models] for outcome in whole], float)
     cost = np.array([[float(outcome.cost[model]) for model in models] for outcome in whole], float)
+    said = np.array([groups_in(outcome, models) for outcome in whole], np.int64)
     shape = (len(whole), len(models))
-    return Table(name, tuple(models), whole, score.reshape(shape), cost.reshape(shape), np.empty((len(whole), 0)))
+    arrays = score.reshape(shape), cost.reshape(shape), said.reshape(shape), np.empty((len(whole), 0))
+    return Table(name, tuple(models), whole, *arrays)
+
+
+def folded(question: str) -> str:
+    """The question as it is told apart from others: without case and spacing."""
+    return " ".join(question.casefold().split())
 
 
 def halves_by_hash(table: Table) -> tuple[Rows, Rows]:

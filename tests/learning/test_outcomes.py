@@ -56,6 +56,16 @@ def test_a_data_set_may_have_prices_of_its_own_and_models_none(tmp_path: Path, p
     assert own.cost == {"mini": Decimal("0.00003")}
 
 
+def test_a_null_tells_nothing(tmp_path: Path, prices: Prices) -> None:
+    empty = dict.fromkeys(("task", "pred", "answer", "cost", "out_chars", "response", "in_tokens", "out_tokens"))
+    bare = LINE | empty | {"score": {"mini": 1, "large": None}}
+    some = LINE | {"pred": {"mini": None, "large": "42"}, "cost": {"mini": None}, "out_chars": {"mini": None}}
+    whole, part = read_outcomes(written(tmp_path / "set.jsonl", bare, some), prices)
+    assert (whole.score, whole.pred, whole.task, whole.answer) == ({"mini": 1.0}, {}, None, None)
+    assert part.pred == {"large": "42"}
+    assert [one.cost["mini"] for one in (whole, part)] == [Decimal("0.00001")] * 2
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -65,9 +75,12 @@ def test_a_data_set_may_have_prices_of_its_own_and_models_none(tmp_path: Path, p
         LINE | {"score": {}},
         LINE | {"score": {"mini": 2}},
         LINE | {"score": {"mini": None}},
+        LINE | {"score": {"mini": float("nan")}},
         LINE | {"question": 7},
         LINE | {"out_chars": []},
         LINE | {"cost": {"mini": "dear"}},
+        LINE | {"cost": {"mini": float("nan")}},
+        LINE | {"cost": {"mini": -1}},
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.learning.compare.made import made, write
+from tests.learning.compare.made import SKILL, made, write
 from tests.system.world import clean_environ
 
 METHODS = [
@@ -69,8 +69,10 @@ def test_it_reports_on_held_out_questions_of_unequal_models(tmp_path: Path) -> N
         tmp_path, "--data", data, other, "--heldout", heldout / "made.jsonl", "--plots", plots, "--quick", "--json"
     )
     assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+    report = read(done.stdout)
     [result] = report["files"]
+    assert report["skipped"] == []
+    assert "3/3" in done.stderr, "it tells what is done"
     assert result["questions"] == {"train": 120, "test": 75}
     assert set(result["models"]) == {"small", "other", "large"}
     assert any("new" in note for note in result["notes"])
@@ -84,10 +86,56 @@ def test_it_reports_on_held_out_questions_of_unequal_models(tmp_path: Path) -> N
     _figures_hold(methods)
     assert result["router"]["p50_ms"] > 0
     assert len(result["router"]["hash"]) == 64
-    assert {promise["target"] for promise in result["promises"]} >= {0.98}
+    assert {(promise["method"], promise["target"]) for promise in result["promises"]} == {
+        (method, target) for method in ("learned", "agreement cascade") for target in (0.99, 0.98)
+    }
     assert {path.name for path in plots.iterdir()} == {
         f"made-{kind}.{suffix}" for kind in ("cost-quality", "reliability") for suffix in ("png", "svg")
     }
+
+
+def read(text: str) -> dict[str, Any]:
+    """The JSON of a report, in which each number is one."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} in the JSON")
+
+    report: dict[str, Any] = json.loads(text, parse_constant=refuse)
+    return report
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_odd_files_have_figures_or_are_skipped_with_the_reason(tmp_path: Path) -> None:
+    """All right, all wrong, free of charge, and without answers; beside them one that is empty, and one too small."""
+    for name, change in {
+        "right": {"score": dict.fromkeys(SKILL, 1)},
+        "wrong": {"score": dict.fromkeys(SKILL, 0)},
+        "free": {"cost": dict.fromkeys(SKILL, 0)},
+        "bare": {"pred": None, "task": None},
+    }.items():
+        lines = write(tmp_path / f"{name}.jsonl", made(90, 1)).read_text().splitlines()
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps(json.loads(line) | change) for line in lines))
+    write(tmp_path / "small.jsonl", made(20, 1))
+    (tmp_path / "empty.jsonl").touch()
+    document = tmp_path / "figures.md"
+    document.write_text("Before.\n\n<!-- bench routing -->\nold\n<!-- /bench routing -->\n\nAfter.\n")
+    names = ("right", "wrong", "free", "bare", "small", "empty")
+    files = [tmp_path / f"{name}.jsonl" for name in names]
+    done = bench(tmp_path, "--data", *files, "--quick", "--json", "--into", document)
+    assert done.returncode == 0, done.stderr
+    report = read(done.stdout)
+    methods = {one["name"]: {method["method"]: method for method in one["methods"]} for one in report["files"]}
+    assert list(methods) == ["right", "wrong", "free", "bare"]
+    assert {one["name"]: "20 are needed" in one["why"] for one in report["skipped"]} == {"small": True, "empty": False}
+    assert report["files"][0]["strong"] == report["files"][0]["cheap"] == "small", "the cheapest is as good as any"
+    assert methods["wrong"]["learned"]["reached"]["0.99"]["relative"][0] is None
+    assert methods["free"]["learned"]["reached"]["0.99"]["saved"][0] is None
+    assert "agreement cascade" not in methods["bare"]
+    text = document.read_text()
+    assert text.startswith("Before.\n\n<!-- bench routing -->\n*half by")
+    assert text.endswith("<!-- /bench routing -->\n\nAfter.\n")
+    assert "old" not in text.split("elsewhere")[0]
 
 
 def _figures_hold(methods: dict[str, Any]) -> None:
@@ -118,6 +166,22 @@ def test_a_held_out_file_of_strangers_is_refused(tmp_path: Path) -> None:
     done = bench(tmp_path, "--data", "made.jsonl", "--heldout", "strangers.jsonl")
     assert done.returncode == 2
     assert "no file to learn from knows two of its models (small-2, other-2, large-2)" in done.stderr
+
+
+def test_a_document_without_markers_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    data = write(tmp_path / "made.jsonl", made(50, 1))
+    (tmp_path / "figures.md").write_text("Nothing to write between.")
+    done = bench(tmp_path, "--data", data, "--into", tmp_path / "figures.md")
+    assert done.returncode == 2
+    assert "needs one <!-- bench routing -->" in done.stderr
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    files = [write(folder / "made.jsonl", made(50, 1)) for folder in (tmp_path, tmp_path / "other")]
+    done = bench(tmp_path, "--data", *files)
+    assert done.returncode == 2
+    assert "2 files are called made" in done.stderr
 
 
 def test_too_few_questions_are_refused(tmp_path: Path) -> None:

@@ -7,16 +7,27 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from learning.cascades import AgreementCascade, cost_of, quality_of, simulate
-from learning.compare.answers import agreement_cascade, answer_codes, vote
+from learning.cascades import AgreementCascade, LearnedCascade, cost_of, quality_of, shares_of, simulate
+from learning.compare.answers import (
+    Cascade,
+    agreement_cascade,
+    ask_by_policy,
+    best_cascades,
+    cascades_of,
+    recorded_for,
+    vote,
+    voters_in,
+)
 from learning.compare.bootstrap import interval, resamples
 from learning.compare.methods import Trial, oracle, simple_methods
 from learning.compare.reliability import calibration_error, reliability
 from learning.compare.sweep import by_threshold, thresholds
 from learning.compare.table import Table, folds, halves_by_hash, models_with_costs, random_halves, table_of
 from learning.outcomes import Outcome
+from learning.policies import train_policy
 from mirepoix.errors import InputError
 from tests.learning.compare.made import made
+from tests.learning.known_cascades import outcomes_where_cheap_models_err_apart
 
 MODELS = ("small", "other", "large")
 
@@ -25,15 +36,38 @@ def table(count: int = 200, seed: int = 1) -> Table:
     return table_of("made", made(count, seed), MODELS)
 
 
-def test_a_cascade_on_arrays_is_the_cascade_that_runs() -> None:
+@pytest.mark.parametrize("agreement", [2, 3])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0), (1,)])
+def test_a_cascade_on_arrays_is_the_cascade_that_runs(order: tuple[int, ...], agreement: int) -> None:
     asked = table()
-    codes = answer_codes(asked)
-    for order in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        fast = agreement_cascade(asked, codes, order)
-        played = simulate(AgreementCascade(tuple(MODELS[model] for model in order)), asked.outcomes)
-        assert fast.quality.mean() == pytest.approx(quality_of(played))
-        assert fast.cost.mean() == pytest.approx(cost_of(played))
-        assert fast.asked[:, 0].sum() == pytest.approx(np.mean([len(one.asked) for one in played]))
+    fast = agreement_cascade(asked, Cascade(order, agreement))
+    played = simulate(AgreementCascade(tuple(MODELS[model] for model in order), agreement), asked.outcomes)
+    assert fast.quality[:, 0].tolist() == [one.quality for one in played]
+    assert fast.cost.mean() == pytest.approx(cost_of(played))
+    shares = shares_of(played)
+    assert fast.asked[:, 0] == pytest.approx([shares.get(model, 0.0) for model in MODELS])
+
+
+def test_cascade_routing_on_arrays_is_the_policy_that_runs() -> None:
+    learn, asked = table(120), table(80, seed=2)
+    policy = train_policy(learn.outcomes, MODELS)
+    prices = policy.promise.price[[2, 12, 20]]
+    fast = ask_by_policy(policy, recorded_for(policy, asked), asked, prices)
+    for column, price in enumerate(prices):
+        played = simulate(LearnedCascade(policy, float(price)), asked.outcomes)
+        shares = shares_of(played)
+        assert fast.quality[:, column].mean() == pytest.approx(quality_of(played))
+        assert fast.cost[:, column].mean() == pytest.approx(cost_of(played))
+        assert fast.asked[:, column] == pytest.approx([shares.get(model, 0.0) for model in MODELS])
+
+
+def test_the_best_cascade_is_the_one_that_tune_finds() -> None:
+    outcomes = outcomes_where_cheap_models_err_apart(200, seed=3)
+    asked = table_of("made", outcomes, ("one", "two", "strong"))
+    best = best_cascades(asked, cascades_of(asked, voters_in(asked)), (0.98,))
+    chosen = best.chosen[0.98]
+    assert (set(chosen.order[:2]), chosen.order[2:], chosen.agreement) == ({0, 1}, (2,), 2)
+    assert len(best.frontier) >= 2
 
 
 def test_two_of_three_outvote_the_first_and_silence_has_no_vote() -> None:
@@ -44,7 +78,7 @@ def test_two_of_three_outvote_the_first_and_silence_has_no_vote() -> None:
         [Outcome(str(n), "q", right, pred=pred, cost=dict.fromkeys(MODELS, Decimal(1))) for n, pred in enumerate(said)],
         MODELS,
     )
-    assert vote(asked, answer_codes(asked), (0, 1, 2)).quality[:, 0].tolist() == [1.0, 1.0, 0.0]
+    assert vote(asked, (0, 1, 2)).quality[:, 0].tolist() == [1.0, 1.0, 0.0]
 
 
 def test_the_oracle_is_right_where_any_model_is_and_no_dearer_than_it_must_be() -> None:
