@@ -150,12 +150,13 @@ class Job(Base):
         ),
         Index(
             "ix_jobs_turn",
+            "batch",
             "lane",
             "tenant",
             "priority",
             "id",
-            sqlite_where=text("finished_at IS NULL AND batch = 0"),
-            postgresql_where=text("finished_at IS NULL AND NOT batch"),
+            sqlite_where=text("finished_at IS NULL"),
+            postgresql_where=text("finished_at IS NULL"),
         ),
         Index(
             "ix_jobs_canary",

@@ -110,6 +110,7 @@ def test_it_describes_all_that_there_is(api: OpenApiSchema) -> None:
         ("GET", "/v1/jobs/{id}"),
         ("DELETE", "/v1/jobs/{id}"),
         ("GET", "/v1/jobs/{id}/trace"),
+        ("GET", "/v1/autoscale"),
         ("GET", "/v1/jobs/{id}/events"),
         ("POST", "/v1/jobs/{id}/feedback"),
         ("POST", "/v1/chat/completions"),

@@ -192,10 +192,10 @@ def _create_jobs() -> None:
         )
         batch_op.create_index(
             "ix_jobs_turn",
-            ["lane", "tenant", "priority", "id"],
+            ["batch", "lane", "tenant", "priority", "id"],
             unique=False,
-            sqlite_where=sa.text("finished_at IS NULL AND batch = 0"),
-            postgresql_where=sa.text("finished_at IS NULL AND NOT batch"),
+            sqlite_where=sa.text("finished_at IS NULL"),
+            postgresql_where=sa.text("finished_at IS NULL"),
         )
         batch_op.create_index(
             "ix_jobs_canary",
