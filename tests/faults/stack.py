@@ -91,7 +91,8 @@ def open_stack(name: str) -> Iterator[Stack]:
     stack = _furnish(name, home, broker, beside, database)
     with ExitStack() as exits:
         exits.callback(_clear, stack)
-        for service in {id(each): each for each in (broker, beside, database)}.values():
+        # RabbitMQ takes seconds to start, in which others could be given the port that Valkey has chosen.
+        for service in {id(each): each for each in (beside, broker, database)}.values():
             exits.callback(_put_down, service)
             service.start()
         exits.callback(stack.world.close)
