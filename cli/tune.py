@@ -11,9 +11,10 @@ import typer
 
 from cli import context, screen
 from cli.screen import Json
+from cli.training import require_training
 from db.routers import list_versions, load_file, store_version
 from mirepoix.config import Config
-from mirepoix.errors import ConfigError, InputError, NotFound
+from mirepoix.errors import InputError, NotFound
 from mirepoix.spec import Call, Numbers, SameAs
 from mirepoix.states import TrainedKind
 from mirepoix.strict import unknown
@@ -72,11 +73,9 @@ def tune_cascade(
 
 
 def _read(paths: Sequence[Path], prices: Path | None) -> list[Outcome]:
-    try:
-        from learning.outcomes import NO_PRICES, read_outcomes, read_prices
-        from learning.train import train_router  # noqa: F401 (whether the extra is there)
-    except ImportError as error:
-        raise ConfigError(f"tuning needs the extra: pip install 'mirepoix[train]' ({error}).") from error
+    require_training()
+    from learning.outcomes import NO_PRICES, read_outcomes, read_prices
+
     if not paths:
         raise InputError("--data is missing: a file of outcomes to learn from.")
     known = NO_PRICES if prices is None else read_prices(prices)
