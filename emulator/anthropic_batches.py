@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
@@ -14,15 +13,14 @@ from emulator.anthropic import AnthropicMessages
 from emulator.anthropic_request import invalid
 from emulator.batches import Batch, Batches, Ending, Result, Wanted, write_lines
 from emulator.bodies import decode, receive
-from emulator.endpoint import Emulator, check_key
+from emulator.endpoint import Emulator
+from emulator.guarded import Page, guarded
 from emulator.ids import new_id
 from emulator.wire import ApiError, Json
 
 BATCHES = "/v1/messages/batches"
 MOST_REQUESTS = 100_000
 MOST_ON_A_PAGE = 1_000
-
-Page = Callable[[Request, str], Awaitable[Response]]
 
 
 class BatchedMessage(BaseModel):
@@ -55,21 +53,9 @@ class AnthropicBatches:
             ("GET", f"{BATCHES}/{{id}}/results", self._results),
             ("POST", f"{BATCHES}/{{id}}/cancel", self._cancel),
         ]
-        return [Route(path, self._guarded(page), methods=[method]) for method, path, page in pages]
-
-    def _guarded(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
-        async def respond(request: Request) -> Response:
-            wire, request_id = self._wire, self._wire.request_id()
-            try:
-                key = wire.key(request.headers)
-                check_key(wire, key, self._settings)
-                response = await page(request, key or "")
-            except ApiError as error:
-                response = JSONResponse(wire.write_error(error, request_id), error.status)
-            response.headers.update(wire.headers(request_id, 0))
-            return response
-
-        return respond
+        return [
+            Route(path, guarded(page, self._wire, self._settings), methods=[method]) for method, path, page in pages
+        ]
 
     async def _create(self, request: Request, key: str) -> Response:
         body, _, _ = decode(await receive(request, self._wire), self._wire, {})

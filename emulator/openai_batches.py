@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -16,7 +15,8 @@ from starlette.routing import Route
 
 from emulator.batches import Batch, Batches, Ending, Wanted, write_lines
 from emulator.bodies import decode, receive
-from emulator.endpoint import Emulator, check_key
+from emulator.endpoint import Emulator
+from emulator.guarded import Page, guarded
 from emulator.ids import new_id
 from emulator.openai import OpenAIChat
 from emulator.openai_request import INVALID_REQUEST
@@ -30,8 +30,6 @@ TOO_LATE = {
     "code": "batch_expired",
     "message": "This request could not be executed before the completion window expired.",
 }
-
-Page = Callable[[Request, str], Awaitable[Response]]
 
 
 class Line(BaseModel):
@@ -86,21 +84,9 @@ class OpenAIBatches:
             ("GET", "/v1/batches/{id}", self._show),
             ("POST", "/v1/batches/{id}/cancel", self._cancel),
         ]
-        return [Route(path, self._guarded(page), methods=[method]) for method, path, page in pages]
-
-    def _guarded(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
-        async def respond(request: Request) -> Response:
-            wire, request_id = self._wire, self._wire.request_id()
-            try:
-                key = wire.key(request.headers)
-                check_key(wire, key, self._settings)
-                response = await page(request, key or "")
-            except ApiError as error:
-                response = JSONResponse(wire.write_error(error, request_id), error.status)
-            response.headers.update(wire.headers(request_id, 0))
-            return response
-
-        return respond
+        return [
+            Route(path, guarded(page, self._wire, self._settings), methods=[method]) for method, path, page in pages
+        ]
 
     async def _upload(self, request: Request, key: str) -> Response:
         async with request.form(max_part_size=MOST_BYTES) as form:
