@@ -120,12 +120,6 @@ def measure(
     )
 
 
-def predict(router: LearnedRouter, outcomes: Sequence[Outcome]) -> Floats:
-    """The chances of the router's models, [questions, models]."""
-    predicted = [router.predict(outcome.question) for outcome in outcomes]
-    return np.array([[chance[model] for model in router.models] for chance in predicted])
-
-
 def calibration_error(chances: Floats, scores: Floats) -> float:
     """The expected calibration error over bins of equal width (Naeini et al., 2015)."""
     known = np.isfinite(chances)

@@ -35,7 +35,7 @@ FEWEST = 20
 FOLDS = 5
 STRENGTHS = (4.0, 20.0, 100.0)
 TASK_STRENGTH = 1.0
-LENGTH_STRENGTH = 20.0
+LENGTH_STRENGTH = 8.0
 FORM_WEIGHTS = (0.1, 0.0)
 """A measure of form beside a word, whose weights make a length of 1 together: the ways to see a question."""
 PRIOR = 5.0

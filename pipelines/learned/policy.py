@@ -21,7 +21,9 @@ from mirepoix.errors import PipelineError
 PRICES = 120
 """Prices of quality that are tried, over five powers of ten."""
 SURENESS = 1.645
-"""Standard errors by which held-out quality must exceed what is asked for: a bound that holds in 95 of 100 cases."""
+"""Standard errors that a difference exceeds by chance in 5 of 100 cases."""
+POINT = 0.01
+"""By how much of the best model's quality a promise may be missed."""
 Array = NDArray[np.floating[Any]]
 
 
@@ -104,8 +106,9 @@ def choose_model(
 def price_of_quality(target: float, tariffs: Mapping[str, Tariff], held_out: HeldOut) -> float:
     """The highest price, in right answers per USD, at which held-out questions are answered well enough.
 
-    That is `target` times as well as by the best of the models in `tariffs`, by more than chance explains. Where only
-    the best model itself is as good as that, 0: each question goes to the model with the best chance.
+    That is so well that as many new questions are answered `target` times as well as by the best of the models in
+    `tariffs`, less a point, in 95 of 100 cases. Where at no price that can be promised, 0: each question goes to the
+    model with the best chance.
     """
     return _price(target, tuple(tariffs.items()), held_out)
 
@@ -120,11 +123,11 @@ def _price(target: float, tariffs: tuple[tuple[str, Tariff], ...], held_out: Hel
     if spread <= 0:
         return 0.0
     best = scores[:, scores.mean(axis=0).argmax()]
-    found = 0.0
-    for price in np.geomspace(1e-3, 1e2, PRICES) / spread:
+    for price in np.geomspace(1e2, 1e-3, PRICES) / spread:
         chosen = np.argmax(chances - price * costs, axis=1)
         margin = np.take_along_axis(scores, chosen[:, None], axis=1)[:, 0] - target * best
-        if margin.mean() < SURENESS * margin.std() / sqrt(len(margin)):
-            break
-        found = float(price)
-    return found
+        # The questions held out are a sample, and so are the new ones: the difference of two has twice the variance.
+        luck = SURENESS * margin.std() * sqrt(2 / len(margin))
+        if margin.mean() >= max(luck - POINT * best.mean(), 0):
+            return float(price)
+    return 0.0

@@ -14,7 +14,7 @@ from mirepoix.errors import PipelineError
 from mirepoix.paths import root
 from mirepoix.spec import Route, dump, parse
 from pipelines.learned.model import LearnedRouter
-from pipelines.learned.policy import Aim, HeldOut, choose_model, price_of_quality
+from pipelines.learned.policy import Aim, HeldOut, Tariff, choose_model, price_of_quality
 from pipelines.routers import Choice, Query, check_route, choose_branch
 from pipelines.routers.explain import explain_routes
 from tests.learning.invented import MODELS, invent
@@ -163,16 +163,21 @@ def test_the_price_of_quality_rises_as_less_of_it_is_asked_for_and_heeds_costs()
     gain = source.uniform(-0.1, 0.6, 2000)
     chances = np.column_stack([np.full(2000, 0.4), 0.4 + gain])
     scores = (source.uniform(size=(2000, 2)) < chances).astype(float)
-    held_out = HeldOut(MODELS, chances, scores)
-    cost = {"mini": 0.001, "large": 0.02}
+    held_out = HeldOut(MODELS, chances, scores, np.full(2000, 100.0), np.zeros((2000, 2)))
+    cost = {"mini": Tariff(0.001), "large": Tariff(0.02)}
     prices = [price_of_quality(target, cost, held_out) for target in (1.0, 0.98, 0.9, 0.7)]
     assert prices == sorted(prices)
     assert prices[0] < prices[-1]
-    ten_times = {model: 10 * usd for model, usd in cost.items()}
+    ten_times = {"mini": Tariff(0.01), "large": Tariff(0.2)}
     assert price_of_quality(0.9, ten_times, held_out) == pytest.approx(prices[2] / 10)
-    assert price_of_quality(0.9, {"mini": 0.0, "large": 0.0}, held_out) == 0
-    swapped = {"mini": 0.02, "large": 0.001}
-    assert choose_model({"mini": 0.4, "large": 0.5}, swapped, Aim(target_quality=0.9), held_out).model == "large"
+    by_tokens = {"mini": Tariff(0.0, 0.00001), "large": Tariff(0.0, 0.0002)}
+    assert price_of_quality(0.9, by_tokens, held_out) == pytest.approx(prices[2])
+    assert price_of_quality(0.9, {"mini": Tariff(0.0), "large": Tariff(0.0)}, held_out) == 0
+    swapped = {"mini": Tariff(0.02), "large": Tariff(0.001)}
+    asked = choose_model(
+        {"mini": 0.4, "large": 0.5}, {"mini": 0.02, "large": 0.001}, Aim(target_quality=0.9), swapped, held_out
+    )
+    assert asked.model == "large"
 
 
 def test_an_aim_is_one_thing() -> None:
