@@ -2,11 +2,9 @@
 
 Models' scores are turned to their principal components first: for two models, roughly how hard a question is, and what
 the stronger gains. Each component is learned by ridge regression with the strength that predicts held-out questions
-best, since the gain, which routing rests on, is much harder to see than the difficulty; all components but the greatest
-share one, since each alone is little but noise. That is done with words and form, and with words alone, and the mean is
-kept: which is better differs, and the mean is nowhere much worse. Where questions are of known tasks, the words also
-tell the task, and the task what each model is worth; held-out questions tell how far to trust either (stacking, Wolpert
-1992).
+best, since the gain, which routing rests on, is much harder to see than the difficulty. Where questions are of known
+tasks, the words also tell the task, and the task what each model is worth; held-out questions tell how far to trust
+either (stacking, Wolpert 1992). How long each model's answer will be is learned beside, since it decides the price.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -36,8 +33,8 @@ FOLDS = 5
 STRENGTHS = (4.0, 20.0, 100.0)
 TASK_STRENGTH = 1.0
 LENGTH_STRENGTH = 8.0
-FORM_WEIGHTS = (0.1, 0.0)
-"""A measure of form beside a word, whose weights make a length of 1 together: the ways to see a question."""
+FORM_WEIGHT = 0.1
+"""A measure of form beside a word, whose weights make a length of 1 together."""
 PRIOR = 5.0
 """A task's questions count as if there were so many more, of average outcome."""
 FEWEST_OF_A_TASK = 10
@@ -61,9 +58,9 @@ def train_router(outcomes: Sequence[Outcome], models: Sequence[str], *, seed: in
     rarity, words = _weigh_words([outcome.question for outcome in outcomes])
     forms = np.array([form(outcome.question) for outcome in outcomes])
     mean, scale = forms.mean(axis=0), forms.std(axis=0) + 1e-3
+    features = hstack([words, csr_matrix((forms - mean) / scale * FORM_WEIGHT)], format="csr", dtype=np.float32)
     length, longer = _lengths(outcomes, models)
-    learner = _Learner(words, csr_matrix((forms - mean) / scale), scores, _tasks(outcomes), longer)
-    learned = learner.learn(np.random.default_rng(seed))
+    learned = _Learner(features, scores, _tasks(outcomes), longer).learn(np.random.default_rng(seed))
     kept = np.random.default_rng(seed).permutation(len(scores))[:HELD_OUT]
     tokens = np.array([estimate(outcome.question) for outcome in outcomes], np.float32)
     evidence = learned.chances, scores, tokens, as_lengths(learned.longer, length)
@@ -73,7 +70,7 @@ def train_router(outcomes: Sequence[Outcome], models: Sequence[str], *, seed: in
         form_mean=mean,
         form_scale=scale,
         words=learned.weights[:BUCKETS].astype(np.float16),
-        forms=learned.weights[BUCKETS:],
+        forms=learned.weights[BUCKETS:] * FORM_WEIGHT,
         bias=learned.bias,
         length=length,
         worth=learned.worth,
@@ -94,10 +91,7 @@ class _Learned:
 
 @dataclass(frozen=True)
 class _Fit:
-    """Weights [features, columns]: of components at each strength, for each view; of tasks; of lengths.
-
-    `bias` [columns] are the targets' means, `worth` [tasks, components] is what components are worth at tasks.
-    """
+    """What one regression gave: weights, their targets' means, and the worth of components at tasks."""
 
     weights: Array
     bias: Array
@@ -105,85 +99,74 @@ class _Fit:
 
 
 class _Learner:
-    """Learns `scores` [questions, models], `tasks` [questions, tasks], and how much `longer` answers are, as scores.
+    """Learns from `features` [questions, features] what is known of the questions.
 
-    It sees `words` [questions, BUCKETS] and `forms` [questions, FORM].
+    That is `scores` [questions, models], `tasks` [questions, tasks], and by what share of its mean each model's answer
+    is `longer` [questions, models].
     """
 
-    def __init__(self, words: csr_matrix, forms: csr_matrix, scores: Array, tasks: Array, longer: Array) -> None:
-        self._views = [hstack([words, forms * weight], format="csr", dtype=np.float32) for weight in FORM_WEIGHTS]
-        self._features = hstack([words, forms], format="csr", dtype=np.float32)
-        self._tasks, self._longer = tasks, longer
+    def __init__(self, features: csr_matrix, scores: Array, tasks: Array, longer: Array) -> None:
+        self._features, self._tasks, self._longer = features, tasks, longer
         self._mean = scores.mean(axis=0)
         self._axes = np.linalg.eigh(np.atleast_2d(np.cov((scores - self._mean).T)))[1].astype(np.float32)
         self._components = (scores - self._mean) @ self._axes
-        self._shape = len(FORM_WEIGHTS), len(STRENGTHS), len(scores[0])
-        self._end = prod(self._shape)
-        """The column behind those of components; tasks and lengths follow."""
+        self._size = len(scores[0])
 
     def learn(self, random: np.random.Generator) -> _Learned:
         """Learn from all questions, by what those that are held out in turn tell."""
         own, by_task, longer = self._held_out(random)
         picked, trust, predicted = self._stack(own, by_task)
         whole = self._fit(np.arange(len(self._components)))
-        views, _, size = self._shape
-        weights = whole.weights[:, : self._end].reshape(-1, *self._shape)
-        weights = weights[:, np.arange(views)[:, None], picked, np.arange(size)] * trust[:, 0]
-        tasks = whole.bias[self._end : self._end + self._tasks.shape[1]]
+        columns = [strength * self._size + component for component, strength in enumerate(picked)]
+        turned = (trust[0][:, None] * self._axes.T).astype(np.float32)
+        worth = whole.worth @ (trust[1][:, None] * self._axes.T)
+        _, of_tasks, _ = self._split(whole.bias)
         return _Learned(
-            weights=np.hstack([weights.mean(axis=1) @ self._axes.T, whole.weights[:, self._end :]]),
-            bias=np.concatenate([self._mean, tasks]),
-            worth=(whole.worth * trust[:, 1].mean(axis=0) @ self._axes.T).astype(np.float32),
-            chances=as_chances(predicted @ self._axes.T + self._mean, np.zeros((0, size), np.float32)),
+            weights=np.hstack([whole.weights[:, columns] @ turned, *self._split(whole.weights)[1:]]),
+            bias=np.concatenate([whole.bias[columns] @ turned + self._mean, of_tasks]),
+            worth=worth.astype(np.float32),
+            chances=as_chances(predicted @ self._axes.T + self._mean, np.zeros((0, self._size), np.float32)),
             longer=longer,
         )
 
+    def _split(self, columns: Array) -> list[Array]:
+        """The columns of components at each strength, of tasks, and of lengths."""
+        end = len(STRENGTHS) * self._size
+        return np.split(columns, [end, end + self._tasks.shape[1]], axis=-1)
+
     def _fit(self, rows: NDArray[np.int64]) -> _Fit:
-        components, tasks = np.tile(self._components[rows], (1, len(STRENGTHS))), self._tasks[rows]
-        others = np.hstack([tasks, self._longer[rows]])
-        of_components = np.repeat(STRENGTHS, self._shape[-1])
-        of_others = np.repeat([TASK_STRENGTH, LENGTH_STRENGTH], [tasks.shape[1], self._shape[-1]])
-        strength = np.concatenate([of_components, of_others]).astype(np.float32)
-        targets = np.hstack([components, others])
-        mean, own = targets.mean(axis=0), components.shape[1]
-        targets -= mean
-        first, *more = self._views
-        found = [fit_ridge(first[rows], targets, strength)]
-        found += [fit_ridge(view[rows], targets[:, :own], strength[:own]) for view in more]
-        for weights, weight in zip(found, FORM_WEIGHTS, strict=True):
-            weights[BUCKETS:] *= weight
-        worth = tasks.T @ (components - mean[:own])[:, : self._shape[-1]] / (tasks.sum(axis=0)[:, None] + PRIOR)
-        weights = np.hstack([*(one[:, :own] for one in found), found[0][:, own:]])
-        return _Fit(weights, np.concatenate([*[mean[:own]] * len(found), mean[own:]]), worth)
+        components, tasks = self._components[rows], self._tasks[rows]
+        targets = np.hstack([np.tile(components, (1, len(STRENGTHS))), tasks, self._longer[rows]])
+        bias = targets.mean(axis=0)
+        each = [*STRENGTHS, TASK_STRENGTH, LENGTH_STRENGTH]
+        strength = np.repeat(each, [*[self._size] * len(STRENGTHS), tasks.shape[1], self._size])
+        weights = fit_ridge(self._features[rows], targets - bias, strength.astype(np.float32))
+        worth = tasks.T @ (components - components.mean(axis=0)) / (tasks.sum(axis=0)[:, None] + PRIOR)
+        return _Fit(weights, bias, worth)
 
     def _held_out(self, random: np.random.Generator) -> tuple[Array, Array, Array]:
-        """Of questions not learned from: components [views, strengths, questions, models], those by task, lengths."""
-        questions, size = self._components.shape
-        own = np.zeros((*self._shape[:2], questions, size), np.float32)
+        """Of questions that were not learned from: components [strengths, questions, models], by task, and lengths."""
+        own = np.zeros((len(STRENGTHS), *self._components.shape), np.float32)
         by_task, longer = np.zeros_like(self._components), np.zeros_like(self._longer)
-        for learn, test in _folds(questions, random):
+        for learn, test in _folds(len(self._components), random):
             fit = self._fit(learn)
-            said = self._features[test] @ fit.weights + fit.bias
-            own[:, :, test] = np.moveaxis(said[:, : self._end].reshape(-1, *self._shape), 0, 2)
-            tasks, longer[test] = np.split(said[:, self._end :], [self._tasks.shape[1]], axis=1)
-            if tasks.shape[1]:
+            said, tasks, longer[test] = self._split(self._features[test] @ fit.weights + fit.bias)
+            own[:, test] = said.reshape(len(test), len(STRENGTHS), self._size).swapaxes(0, 1)
+            if self._tasks.shape[1]:
                 by_task[test] = task_shares(tasks) @ fit.worth
         return own, by_task, longer
 
-    def _stack(self, own: Array, by_task: Array) -> tuple[NDArray[np.int64], Array, Array]:
-        """The best strength [views, models], how far to trust words and task [views, 2, models], what both predict."""
-        views, _, size = self._shape
-        picked, trust = np.zeros((views, size), np.int64), np.zeros((views, 2, size), np.float32)
-        predicted = np.zeros_like(self._components)
-        for group in np.split(np.arange(size), [size - 1]):  # the greatest component is the last
-            actual = self._components[:, group].ravel()
-            for view in range(views if len(group) else 0):
-                pairs = [np.column_stack([said[:, group].ravel(), by_task[:, group].ravel()]) for said in own[view]]
-                fitted = [nnls(pair, actual) for pair in pairs]
-                best = int(np.argmin([error for _, error in fitted]))
-                picked[view, group] = best
-                trust[view][:, group] = fitted[best][0][:, None]
-                predicted[:, group] += (pairs[best] @ fitted[best][0]).reshape(-1, len(group)) / views
+    def _stack(self, own: Array, by_task: Array) -> tuple[list[int], Array, Array]:
+        """For each component the best strength, how far to trust words and task, and what both then predict."""
+        picked, trust, predicted = [], np.zeros((2, self._size), np.float32), np.zeros_like(self._components)
+        for component in range(self._size):
+            actual = self._components[:, component]
+            pairs = [np.column_stack([said[:, component], by_task[:, component]]) for said in own]
+            fitted = [nnls(pair, actual) for pair in pairs]
+            best = int(np.argmin([error for _, error in fitted]))
+            picked.append(best)
+            trust[:, component] = fitted[best][0]
+            predicted[:, component] = pairs[best] @ trust[:, component]
         return picked, trust, predicted
 
 

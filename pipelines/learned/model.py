@@ -31,7 +31,7 @@ LENGTH = 4
 LARGEST = 20_000_000
 """Bytes that a router may take."""
 MOST_MODELS = 64
-MOST_TASKS = 150
+MOST_TASKS = 120
 EVIDENCE = ("chances", "scores", "tokens", "answers")
 """The arrays of `HeldOut`, in order."""
 SURE = 0.01

@@ -147,7 +147,7 @@ def test_models_that_are_always_or_never_right_can_be_learned() -> None:
 
 
 def test_it_knows_how_long_an_answer_to_such_a_question_is_and_what_is_not_recorded_it_does_not() -> None:
-    tokens = {"sums": 400.0, "capitals": 20.0, "rhymes": 120.0}
+    tokens = {"sums": 400.0, "capitals": 100.0, "rhymes": 200.0}
     told = [
         replace(outcome, out_tokens={"large": tokens[kind_of(outcome)] + number % 5})
         for number, outcome in enumerate(invent(600, seed=1))
@@ -155,7 +155,7 @@ def test_it_knows_how_long_an_answer_to_such_a_question_is_and_what_is_not_recor
     router = LearnedRouter.from_bytes(train_router(told, MODELS).to_bytes())
     for kind, length in tokens.items():
         expected = [router.forecast(one.question).answer_tokens for one in invent(60, seed=2) if kind_of(one) == kind]
-        assert fmean(one["large"] for one in expected) == pytest.approx(length, rel=0.3, abs=20), kind
+        assert fmean(one["large"] for one in expected) == pytest.approx(length, abs=50), kind
         assert {one["mini"] for one in expected} == {0.0}
     assert router.held_out.answers[:, 1].mean() == pytest.approx(fmean(tokens.values()), rel=0.1)
     assert (router.held_out.tokens > 10).all()
@@ -166,7 +166,7 @@ def test_a_question_too_long_for_its_gain_goes_to_the_cheap_model(router: Learne
     asked = {}
     for tokens in (10, 10_000):
         cost = {model: float(tariff.cost(tokens, 0.0)) for model, tariff in by_length.items()}
-        chance = {"mini": 0.5, "large": 0.7}
+        chance = {"mini": 0.2, "large": 0.9}
         asked[tokens] = choose_model(chance, cost, Aim(target_quality=0.95), by_length, router.held_out).model
     assert asked == {10: "large", 10_000: "mini"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,23 @@ def test_the_decision_says_what_was_looked_at_and_by_which_version(router: Learn
     assert float(decision.features["costs"]["large"]) > float(decision.features["costs"]["mini"]) > 0
     assert "'large' is right with a chance of" in decision.reason
     assert "apples" not in decision.model_dump_json()
+
+
+def test_a_branch_costs_what_its_answer_is_expected_to_and_its_other_calls_all_they_may() -> None:
+    told = [replace(one, out_tokens={"mini": 30.0, "large": 300.0}) for one in invent(100, seed=1)]
+    measured = train_router(told, MODELS)
+    checked = {"chain": [call("large"), call("mini")]}
+    to = (call("mini"), checked)
+    (expected, bound) = (
+        {
+            model: float(usd)
+            for model, usd in chosen(learned(*to, **aim), SUM, measured).decision.features["costs"].items()
+        }
+        for aim in ({"quality_per_usd": 50}, {"max_cost_per_call": 1})
+    )
+    assert bound["mini"] - expected["mini"] == pytest.approx(0.4 * (500 - 30) / 1e6)
+    assert bound["large"] - expected["large"] == pytest.approx(8 * (500 - 300) / 1e6)
+    assert bound["mini"] == pytest.approx(0.4 * 500 / 1e6, rel=0.05)
 
 
 def test_a_branch_is_known_by_its_first_call_or_by_the_name_it_gives(router: LearnedRouter) -> None:
