@@ -205,7 +205,7 @@ def _lengths(outcomes: Sequence[Outcome], models: Sequence[str]) -> tuple[Array,
     known = np.isfinite(told)
     length = np.where(known, told, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     relative = np.minimum(np.where(known, told, length) / np.maximum(length, TINY), LENGTHS[1])
-    return length, relative - relative.mean(axis=0)
+    return length, (relative - relative.mean(axis=0)).astype(np.float32)
 
 
 def _folds(size: int, random: np.random.Generator) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
