@@ -111,8 +111,7 @@ class Submission:
     @property
     def may_wait(self) -> bool:
         """Whether its calls may wait for a batch."""
-        late_enough = self.deadline is not None and _leaves_room(self.deadline) and not self.stream
-        return self.latency == Latency.BATCH or (self.latency is None and late_enough)
+        return may_wait(self.latency, self.deadline, stream=self.stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +125,12 @@ class Accepted:
     fresh: bool
     lane: Lane
     shadow: str | None = None
+
+
+def may_wait(latency: str | None, deadline: float | None, *, stream: bool) -> bool:
+    """Whether the calls of a job with these options may wait for a batch."""
+    late_enough = deadline is not None and _leaves_room(deadline) and not stream
+    return latency == Latency.BATCH or (latency is None and late_enough)
 
 
 def accept_jobs(
