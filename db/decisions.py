@@ -68,7 +68,10 @@ def read_input(connection: Connection, job_id: str) -> JsonValue:
 
 def read_outputs(connection: Connection, job_id: str, paths: Iterable[str]) -> dict[str, JsonValue]:
     """The answers of those of `paths` that have one."""
-    query = select(Step.path, Step.output_hash).where(Step.job_id == job_id, Step.path.in_(sorted(set(paths))))
+    wanted = sorted(set(paths))
+    if not wanted:
+        return {}
+    query = select(Step.path, Step.output_hash).where(Step.job_id == job_id, Step.path.in_(wanted))
     rows = connection.execute(query.where(Step.output_hash.is_not(None))).all()
     texts = load(connection, [hash_ for _, hash_ in rows])
     return {path: texts[hash_] for path, hash_ in rows if hash_ is not None}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, func, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, or_, select, tuple_, update
 from sqlalchemy import insert as insert_into
 
 from db.elapsed import Elapsed
@@ -19,6 +19,24 @@ from mirepoix.spec import Pipeline, parse
 from mirepoix.states import EventKind, JobState, Lane, StepState
 
 OPEN = (StepState.PENDING, StepState.RUNNING)
+IS_OPEN = or_(*(Step.state == state for state in OPEN))
+AT = (Step.job_id == bindparam("of_job"), Step.path == bindparam("at"))
+"""Statements that every step costs are built once, here and beside whoever carries them out: to build one anew takes
+five times as long as to carry it out."""
+
+_CLAIM = (
+    update(Step)
+    .where(*AT, IS_OPEN, Step.missing == 0, Step.holder.is_(None))
+    .values(
+        state=StepState.RUNNING,
+        epoch=Step.epoch + 1,
+        due_at=None,
+        queued=Step.queued + func.coalesce(Elapsed(Step.ready_at, bindparam("moment", type_=Utc)), 0.0),
+        drives=0,
+        started_at=func.coalesce(Step.started_at, bindparam("moment", type_=Utc)),
+    )
+    .returning(Step.epoch, Step.kind, Step.driven, Step.model)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +118,11 @@ def claim_step(connection: Connection, job_id: str, path: str, holder: str, task
 
     A claim raises the step's epoch; what is recorded under an older epoch is kept as an attempt but never wins.
     """
-    job = lock_job(connection, job_id)
-    if job.state is not JobState.RUNNING or (job.deadline_at is not None and job.deadline_at <= now()):
+    job, moment = lock_job(connection, job_id), now()
+    if job.state is not JobState.RUNNING or (job.deadline_at is not None and job.deadline_at <= moment):
         return None
     claimed = connection.execute(
-        update(Step)
-        .where(Step.job_id == job_id, Step.path == path, Step.state.in_(OPEN))
-        .where(Step.missing == 0, Step.holder.is_(None))
-        .values(
-            state=StepState.RUNNING,
-            epoch=Step.epoch + 1,
-            holder=holder,
-            task_id=task_id,
-            due_at=None,
-            queued=Step.queued + func.coalesce(Elapsed(Step.ready_at, bindparam(None, now(), Utc)), 0.0),
-            drives=0,
-            started_at=func.coalesce(Step.started_at, now()),
-        )
-        .returning(Step.epoch, Step.kind, Step.driven, Step.model)
+        _CLAIM, {"of_job": job_id, "at": path, "moment": moment, "holder": holder, "task_id": task_id}
     ).one_or_none()
     if claimed is None:
         return None
