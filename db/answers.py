@@ -38,12 +38,14 @@ class Progress:
     """What a recorded end led to. `won` is False when the claim had lapsed and nothing changed.
 
     `to_drive` are the steps that became ready and that no canvas leads to: the caller publishes them. With
+    `led_on_by_canvas` one became ready that the canvas leads to, if it is a chord: behind its last member. With
     `frees_fast_lane_of` a job of that tenant has left the fast lane, and another that waits may come in.
     """
 
     won: bool
     job_ended: bool = False
     to_drive: tuple[ReadyStep, ...] = ()
+    led_on_by_canvas: bool = False
     frees_fast_lane_of: str | None = None
 
 
@@ -54,6 +56,7 @@ class _Wave:
     connection: Connection
     job: LockedJob
     to_drive: list[ReadyStep] = field(default_factory=list)
+    led_on_by_canvas: bool = False
     job_ended: bool = False
 
     @property
@@ -62,7 +65,13 @@ class _Wave:
 
     def progress(self) -> Progress:
         leaves = self.job_ended and self.job.lane is Lane.FAST and self._others_wait()
-        return Progress(True, self.job_ended, tuple(self.to_drive), self.job.tenant if leaves else None)
+        return Progress(
+            won=True,
+            job_ended=self.job_ended,
+            to_drive=tuple(self.to_drive),
+            led_on_by_canvas=self.led_on_by_canvas,
+            frees_fast_lane_of=self.job.tenant if leaves else None,
+        )
 
     def _others_wait(self) -> bool:
         bulk = (Job.lane == Lane.BULK, Job.tenant == self.job.tenant, Job.finished_at.is_(None), ~Job.batch)
@@ -106,7 +115,7 @@ def spawn_steps(
     if not holds(connection, claim):
         return False
     if children:
-        add_steps(connection, claim.job, children, providers)
+        add_steps(connection, [(claim.job, children)], providers)
     connection.execute(
         update(Step)
         .where(Step.job_id == claim.job_id, Step.path == claim.path)
@@ -234,6 +243,8 @@ def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
         wave.connection.execute(ready.values(due_at=moment, ready_at=moment))
         if step.driven:
             wave.to_drive.append(ready_step(wave.job_id, path, step))
+        else:
+            wave.led_on_by_canvas = True
     return int(step.missing)
 
 
