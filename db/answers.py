@@ -79,12 +79,14 @@ class Progress:
     """What a recorded end led to. `won` is False when the claim had lapsed and nothing changed.
 
     `to_drive` are the steps that became ready and that no canvas leads to: the caller publishes them. With
+    `led_on_by_canvas` one became ready that the canvas leads to, if it is a chord: behind its last member. With
     `frees_fast_lane_of` so many jobs of that tenant have left the fast lane that others, which wait, may come in.
     """
 
     won: bool
     job_ended: bool = False
     to_drive: tuple[ReadyStep, ...] = ()
+    led_on_by_canvas: bool = False
     frees_fast_lane_of: str | None = None
 
 
@@ -95,11 +97,18 @@ class _Wave:
     connection: Connection
     job_id: str
     to_drive: list[ReadyStep] = field(default_factory=list)
+    led_on_by_canvas: bool = False
     job_ended: bool = False
     frees_fast_lane_of: str | None = None
 
     def progress(self) -> Progress:
-        return Progress(True, self.job_ended, tuple(self.to_drive), self.frees_fast_lane_of)
+        return Progress(
+            won=True,
+            job_ended=self.job_ended,
+            to_drive=tuple(self.to_drive),
+            led_on_by_canvas=self.led_on_by_canvas,
+            frees_fast_lane_of=self.frees_fast_lane_of,
+        )
 
     def at(self, path: str) -> dict[str, Any]:
         return {"of_job": self.job_id, "at": path}
@@ -140,7 +149,7 @@ def spawn_steps(
     if not holds(connection, claim):
         return False
     if children:
-        add_steps(connection, claim.job, children, providers)
+        add_steps(connection, [(claim.job, children)], providers)
     waits = {"of_job": claim.job_id, "at": claim.path, "missing": waits_for, "wake_at": wake_at}
     connection.execute(_LET_GO, {**waits, "driven": True} if driven else waits)
     return True
@@ -259,6 +268,8 @@ def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
         wave.connection.execute(_MAKE_READY, {**wave.at(path), "due_at": moment, "ready_at": moment})
         if step.driven:
             wave.to_drive.append(ready_step(wave.job_id, path, step))
+        else:
+            wave.led_on_by_canvas = True
     return int(step.missing)
 
 

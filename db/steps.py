@@ -1,4 +1,4 @@
-"""Begin jobs, write their steps, and claim steps for this process."""
+"""Write the steps of jobs, and claim them for this process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy import insert as insert_into
 from db.elapsed import Elapsed
 from db.events import record_events
 from db.locks import LockedJob, lock_job
+from db.starts import BegunJob
 from mirepoix.errors import NotFound
 from mirepoix.ledger.tables import Job, PipelineVersion, Step, Utc, now
 from mirepoix.planned import PlannedStep
@@ -37,6 +38,8 @@ _CLAIM = (
     )
     .returning(Step.epoch, Step.kind, Step.driven, Step.model)
 )
+
+_ADD = insert_into(Step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +73,12 @@ def read_version(connection: Connection, job_id: str) -> tuple[str, Lane]:
     return job.version, Lane(job.lane)
 
 
-def begin_job(connection: Connection, job_id: str) -> LockedJob | None:
-    """Move the job from queued to running; None when it was not queued (a duplicate, or cancelled)."""
-    job = lock_job(connection, job_id)
-    if job.state is not JobState.QUEUED:
-        return None
-    connection.execute(
-        update(Job).where(Job.id == job_id).values(state=JobState.RUNNING, started_at=now(), due_at=None)
-    )
-    return job
-
-
 def add_steps(
-    connection: Connection, job: LockedJob, steps: Sequence[PlannedStep], providers: Mapping[str, str]
+    connection: Connection,
+    planned: Sequence[tuple[BegunJob | LockedJob, Sequence[PlannedStep]]],
+    providers: Mapping[str, str],
 ) -> None:
-    """Write `steps` as pending; `providers` says who serves each model."""
+    """Write the steps of each job as pending; `providers` says who serves each model."""
     due = now()
     rows = [
         {
@@ -106,9 +100,11 @@ def add_steps(
             "model": step.model,
             "provider": providers[step.model] if step.model is not None else None,
         }
+        for job, steps in planned
         for step in steps
     ]
-    connection.execute(insert_into(Step), rows)
+    if rows:
+        connection.execute(_ADD, rows)
 
 
 def claim_step(connection: Connection, job_id: str, path: str, holder: str, task_id: str | None = None) -> Claim | None:
