@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.contest import Running, started
 from bench.contestants import OTHERS, Contestant, Places, Store
-from bench.contestants.mirepoix_ import config
+from bench.contestants.mirepoix_ import Door, config
 from bench.house import Services, apart, broker_pid, database_pids, new_database, running_house
 from bench.meter import Meter
 from bench.provider import Provider
 from workers.embedded import EmbeddedBroker
 
 PROVIDER = "provider"
-DOORS = {"many": "submit_many", "single": "submit"}
-"""How jobs of Mirepoix go in."""
 MIREPOIX = "Mirepoix"
 LAST_REDIS_DATABASE = 15
 
@@ -58,7 +56,7 @@ def entered(
             entries.append(stack.enter_context(_other(other, places, provider)))
         for number, store in enumerate((Store.SQLITE, Store.POSTGRESQL)):
             if store is Store.POSTGRESQL and services.postgresql is None:
-                absent += [Absent(named(door, store), "no PostgreSQL here") for door in DOORS]
+                absent += [Absent(named(door, store), "no PostgreSQL here") for door in Door]
                 continue
             folder = home / f"mirepoix-{number}"
             folder.mkdir()
@@ -70,9 +68,9 @@ def entered(
         yield entries, absent
 
 
-def named(door: str, store: Store) -> str:
+def named(door: Door, store: Store) -> str:
     """What Mirepoix through a door on a database is called in tables."""
-    return f"{MIREPOIX} {DOORS[door]}, {store}"
+    return f"{MIREPOIX} {door}, {store}"
 
 
 @contextmanager
@@ -100,10 +98,10 @@ def _mirepoix(store: Store, places: Places, provider: Provider) -> Iterator[Sequ
         ExitStack() as stack,
     ):
         entries = []
-        for door in DOORS:
+        for door in Door:
             name = named(door, store)
             producer = Contestant(name, "mirepoix_", ("mirepoix",), store=store)
-            there = Places(str(home / door), places.provider_url, places.broker_url, places.database_url, 0)
+            there = replace(places, home=str(home / door.name.lower()))
             environ = house.settings.environ() | {"BENCH_DOOR": door}
             running = stack.enter_context(started(producer, there, environ))
             meter = Meter({**running.processes, **house.processes(), PROVIDER: [provider.pid]})

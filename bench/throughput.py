@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.contestants import CELERY, Store
+from bench.contestants.mirepoix_ import Door
 from bench.entries import MIREPOIX, PROVIDER, Entry, entered, named
 from bench.house import Services
 from bench.meter import Usage
@@ -38,7 +39,7 @@ class Size:
     pause: float
 
 
-SIZES = {Scale.QUICK: Size(calls=100, rounds=1, pause=0.6), Scale.FULL: Size(calls=1_000, rounds=3, pause=1.0)}
+SIZES = {Scale.QUICK: Size(calls=50, rounds=1, pause=0.6), Scale.FULL: Size(calls=300, rounds=3, pause=0.6)}
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ def take_turns(entries: Sequence[Entry], size: Size, provider: Provider) -> dict
     """A round that does not count, to open connections and fill caches; then those that do."""
     measured = {entry.name: Measured() for entry in entries}
     for entry in entries:
-        entry.running.run(2 * IN_FLIGHT)
+        entry.running.run(IN_FLIGHT)
     for _ in range(size.rounds):
         for entry in entries:
             before = provider.answered()
@@ -122,7 +123,7 @@ def _limit(measured: Iterable[Measured], calls: int) -> Row:
 
 def _goals(rows: Mapping[str, Row], stores: Mapping[str, Store]) -> Iterator[Goal]:
     """Against bare Celery, and per core against the best durable peer; per core is per second of CPU."""
-    ours = [named("many", store) for store in (Store.SQLITE, Store.POSTGRESQL)]
+    ours = [named(Door.MANY, store) for store in (Store.SQLITE, Store.POSTGRESQL)]
     peers = {
         name: _cpu(rows, name) for name, store in stores.items() if store is not Store.NOTHING and MIREPOIX not in name
     }
