@@ -63,8 +63,8 @@ def entered(
         houses = [_mirepoix(store, places(number, store), provider) for number, store in enumerate(stores, len(OTHERS))]
         with ThreadPoolExecutor() as threads:  # a start is mostly waiting
             entries = list(threads.map(stack.enter_context, others))
-            for ours in threads.map(stack.enter_context, houses):
-                entries += ours
+        for house in houses:  # one by one: Alembic, which makes the tables, knows one context in a process
+            entries += stack.enter_context(house)
         yield entries, absent
 
 

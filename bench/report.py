@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "performance.md"
 IMAGES = ROOT / "docs" / "images"
 COLORS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#9d755d")
-REPEATABLE = {"svg.hashsalt": "bench", "svg.fonttype": "none", "font.family": "sans-serif"}
+REPEATABLE: dict[Any, Any] = {"svg.hashsalt": "bench", "svg.fonttype": "none", "font.family": "sans-serif"}
 """So that the same figures make the same file."""
 
 
