@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ REFUSED = {"at_least": 1, "gates": {"length": {"min_words": 9}}}
 """No answer of the bench's provider is so long."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
     """A kind of job: its calls, how often it is measured, and the canvas that bare Celery would use for it."""
 
@@ -85,6 +85,15 @@ KINDS = (
 
 def run(scale: Scale) -> Result:
     """Measure each kind of job, one at a time."""
+    return in_figures(measure({kind: kind.times[scale] for kind in KINDS}))
+
+
+Taken = dict[tuple[str, bool], list[float]]
+"""Seconds of each job of a kind, by its name and whether bare Celery did it."""
+
+
+def measure(times: Mapping[Kind, int], *, warm_up: int = WARM_UP) -> Taken:
+    """Do each kind of job so many times, after `warm_up` that do not count."""
     with (
         tempfile.TemporaryDirectory() as home,
         serving() as provider,
@@ -92,8 +101,7 @@ def run(scale: Scale) -> Result:
         _bare_celery(house, provider) as app,
         Client(house.settings) as client,
     ):
-        taken = _measure(_turns(client, app), scale, provider)
-    return _result(taken)
+        return _measured(_turns(client, app), times, warm_up, provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,25 +127,21 @@ def _canvas(canvas: Signature[Any]) -> Callable[[], None]:
     return lambda: canvas.clone().apply_async().get(timeout=TIMEOUT)
 
 
-Taken = dict[tuple[str, bool], list[float]]
-"""Seconds of each job of a kind, by its name and whether bare Celery did it."""
-
-
-def _measure(turns: list[_Turn], scale: Scale, provider: Provider) -> Taken:
-    """Do each as often as the scale says; raises RuntimeError when the provider was not asked as often as it should."""
+def _measured(turns: list[_Turn], times: Mapping[Kind, int], warm_up: int, provider: Provider) -> Taken:
+    """What each took; raises RuntimeError where the provider was not asked as often as the jobs have calls."""
     dice = random.Random(1)
     taken: Taken = {(turn.kind.name, turn.bare): [] for turn in turns}
     asked_before = provider.answered()
-    for turn in turns * WARM_UP:
+    for turn in turns * warm_up:
         turn.do()
-    todo = [turn for turn in turns for _ in range(turn.kind.times[scale])]
+    todo = [turn for turn in turns for _ in range(times[turn.kind])]
     dice.shuffle(todo)
     for turn in track(todo, "one job at a time", transient=True):
         time.sleep(dice.uniform(*PAUSE))
         began = time.perf_counter()
         turn.do()
         taken[turn.kind.name, turn.bare].append(time.perf_counter() - began)
-    expected = sum(turn.calls for turn in (*turns * WARM_UP, *todo))
+    expected = sum(turn.calls for turn in (*turns * warm_up, *todo))
     if (asked := provider.answered() - asked_before) != expected:
         raise RuntimeError(f"the provider was asked {asked:,} times, not {expected:,}: other jobs ran than meant.")
     return taken
@@ -160,7 +164,8 @@ def _bare_celery(house: House, provider: Provider) -> Iterator[Celery]:
     app.close()
 
 
-def _result(taken: Taken) -> Result:
+def in_figures(taken: Taken) -> Result:
+    """Percentiles of what was measured, and what a hop and an escalation add."""
     rows = [_row(kind, taken) for kind in KINDS]
     p50 = {key: percentile(seconds, 0.5) for key, seconds in taken.items()}
     hop = {bare: (p50[FOUR, bare] - p50[ONE, bare]) / 3 for bare in (False, True)}
@@ -185,7 +190,7 @@ def _result(taken: Taken) -> Result:
 
 
 def _row(kind: Kind, taken: Taken) -> Row:
-    ours, figures = taken[kind.name, False], list[Figure]()
+    ours = taken[kind.name, False]
     figures = [_p50(*ours), _p99("p99", ours)]
     if kind.canvas is not None:
         bare = taken[kind.name, True]
