@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.contest import started
-from bench.contestants import CONTESTANTS, Places
+from bench.contestants import CELERY, OTHERS, Places
 from bench.contestants.mirepoix_ import config, require_success
 from bench.contestants.question import MAX_TOKENS, PROMPT
 from bench.house import broker_pid, running_house
@@ -51,17 +51,17 @@ class Case:
         return f"{self.calls:,} by {self.contestant}" + (", gathered" if self.gathered else "")
 
 
-ASYNCIO, CELERY = "asyncio + httpx", "bare Celery"
+ASYNCIO = "asyncio + httpx"
 CASES = {
     Scale.FULL: (
         Case(ASYNCIO, 1000),
-        Case(CELERY, 1000),
+        Case(CELERY.name, 1000),
         Case(OURS, 1000),
         Case(OURS, 1000, gathered=True),
         Case(ASYNCIO, 5000),
         Case(OURS, 5000, gathered=True),
     ),
-    Scale.QUICK: (Case(ASYNCIO, 200), Case(CELERY, 200), Case(OURS, 200), Case(OURS, 200, gathered=True)),
+    Scale.QUICK: (Case(ASYNCIO, 200), Case(CELERY.name, 200), Case(OURS, 200), Case(OURS, 200, gathered=True)),
 }
 SLOWER = {200: 1.25, 1000: 1.25, 5000: 1.5}
 """How many times the ideal they may take, by the number of calls."""
@@ -124,7 +124,7 @@ def _ours(case: Case, home: Path, provider: Provider) -> Taken:
 
 
 def _others(case: Case, home: Path, provider: Provider) -> Taken:
-    contestant = next(one for one in CONTESTANTS if one.name == case.contestant)
+    contestant = next(one for one in OTHERS if one.name == case.contestant)
     with _broker(home) as url:
         places = Places(str(home), provider.url, url, "", case.calls)
         with started(contestant, places) as running:

@@ -20,8 +20,8 @@ from typing import Any
 from celery import Celery, Signature, chain, chord
 from rich.progress import track
 
-from bench.contestants import CONTESTANTS, Places
-from bench.contestants.mirepoix_ import PIPELINE, config, require_success
+from bench.contestants import CELERY, Places
+from bench.contestants.mirepoix_ import config, require_success
 from bench.contestants.question import MAX_TOKENS, PROMPT, TIMEOUT
 from bench.house import House, running, running_house
 from bench.percentiles import interval, percentile
@@ -47,7 +47,7 @@ class Kind:
     """A kind of job: its calls, how often it is measured, and the canvas that bare Celery would use for it."""
 
     name: str
-    pipeline: Pipeline
+    pipeline: str | Pipeline
     calls: int
     times: dict[Scale, int]
     canvas: Callable[[Celery], Signature[Any]] | None = None
@@ -73,8 +73,8 @@ OFTEN = {Scale.FULL: 600, Scale.QUICK: 100}
 SOMETIMES = {Scale.FULL: 150, Scale.QUICK: 20}
 RARELY = {Scale.FULL: 25, Scale.QUICK: 4}
 KINDS = (
-    Kind(ONE, CALL, 1, OFTEN, _nothing),
-    Kind(ROUTED, PIPELINE, 1, OFTEN),
+    Kind(ONE, "unrouted", 1, OFTEN, _nothing),
+    Kind(ROUTED, "routed", 1, OFTEN),
     Kind(FOUR, Chain(steps=(CALL,) * 4), 4, SOMETIMES, _chain_of_four),
     Kind(THREE, Ensemble(members=(CALL,) * 3), 3, SOMETIMES, lambda app: _chord(app, 3)),
     Kind(FIFTY, Ensemble(members=(CALL,) * 50), 50, RARELY, lambda app: _chord(app, 50)),
@@ -119,7 +119,7 @@ def _turns(client: Client, app: Celery) -> list[_Turn]:
     return ours + [_Turn(kind, True, 0, _canvas(kind.canvas(app))) for kind in KINDS if kind.canvas is not None]
 
 
-def _job(client: Client, pipeline: Pipeline) -> Callable[[], None]:
+def _job(client: Client, pipeline: str | Pipeline) -> Callable[[], None]:
     return lambda: require_success(client.submit(pipeline, PROMPT).wait(TIMEOUT))
 
 
@@ -152,14 +152,11 @@ def _bare_celery(house: House, provider: Provider) -> Iterator[Celery]:
     """A worker of bare Celery on the house's Valkey, and an app that sends to it."""
     url = house.settings.broker_url
     places = Places(str(house.settings.home), provider.url, url, house.settings.database_url, IN_FLIGHT)
-    contestant = next(one for one in CONTESTANTS if one.module == "bare_celery")
-    command = contestant.command(places)
-    assert command is not None
     app = Celery("bare", broker=url, backend=url, set_as_current=False)
     app.conf.update(
         task_serializer="json", accept_content=["json"], task_default_queue="bare", result_serializer="json"
     )
-    with running(command, places.environ(), house.settings.home / "logs" / "bare.log"):
+    with running(CELERY.command(places), places.environ(), house.settings.home / "logs" / "bare.log"):
         yield app
     app.close()
 

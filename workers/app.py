@@ -67,7 +67,6 @@ def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
         redis_retry_on_timeout=True,
         redis_backend_health_check_interval=SOCKET["health_check_interval"],
         result_expires=LONGEST_CALL,
-        result_backend_thread_safe=True,
     )
     register_tasks(app, house)
     return app, house

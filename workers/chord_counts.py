@@ -2,26 +2,18 @@
 
 Celery's Redis backend also subscribes to the result of every task that a process sends, in case someone waits for it
 there. Nobody does: producers wait for the ledger. Left as it is, that costs a round trip for each member of a chord,
-and up to 20 s at the end of a process whose broker went first. And it makes a backend for each thread, with a
-connection of its own, which is 1 ms for each call that a worker may have in flight. Here all threads share one.
+and up to 20 s at the end of a process whose broker went first.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import redis
 from celery.backends.redis import RedisBackend
 
 
 class ChordCounts(RedisBackend):
-    """A Redis result backend that waits for no results.
-
-    Counting a member takes a fraction of a millisecond, so that hundreds of threads can share some connections.
-    """
-
-    ConnectionPool = redis.BlockingConnectionPool
-    max_connections = 32
+    """A Redis result backend that waits for no results."""
 
     def add_pending_result(self, result: Any, weak: bool = False, start_drainer: bool = True) -> Any:
         """Do not subscribe."""

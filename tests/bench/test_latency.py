@@ -16,7 +16,7 @@ def test_every_kind_of_job_is_measured_beside_its_canvas() -> None:
         *((kind.name, False) for kind in KINDS),
         *((kind.name, True) for kind in KINDS if kind.canvas is not None),
     }
-    assert all(len(seconds) == 1 and 0 < seconds[0] < latency.TIMEOUT for seconds in taken.values())
+    assert all(len(seconds) == 1 and seconds[0] > 0 for seconds in taken.values())
     result = latency.in_figures(taken)
     assert {row.name for row in result.rows} == {*(kind.name for kind in KINDS), latency.HOP, latency.ESCALATION}
     assert [goal.bound for goal in result.goals] == [4, 3, 1.3, 1.3, 1]

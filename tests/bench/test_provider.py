@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from bench.contestants.question import BODY, answer_in
+from bench.contestants.question import BODY
 from bench.provider import ANSWER, Provider, serving
 
 
@@ -25,4 +25,5 @@ def test_gathered_calls_are_answered_together() -> None:
 
 
 def _ask(provider: Provider) -> str:
-    return answer_in(httpx.post(f"{provider.url}/chat/completions", json=BODY, trust_env=False, timeout=20).json())
+    answer = httpx.post(f"{provider.url}/chat/completions", json=BODY, trust_env=False, timeout=20)
+    return str(answer.json()["choices"][0]["message"]["content"])
