@@ -4,9 +4,10 @@
 what is measured is who asks: it reads no body, and answers bytes that stand ready.
 
     POST /v1/chat/completions    the answer, after `latency` seconds
-    GET  /count                  how many calls it has answered, as JSON
+    GET  /count                  how many calls it has answered, and how many were out at once at the most, as JSON
     PUT  /latency?seconds=1      answer later calls after so many seconds
     PUT  /hang?seconds=60        answer no call that comes within so many seconds before they are over
+    PUT  /gather?calls=1000      keep the next calls until so many are out, and then answer all of them after `latency`
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,11 +41,15 @@ COMPLETION = {
 
 @dataclass(slots=True)
 class State:
-    """What all connections share: seconds, seconds on the loop's clock, and calls."""
+    """What all connections share: seconds, seconds on the loop's clock, and calls; `kept` wait for `gather` of them."""
 
     latency: float
     hangs_until: float = 0.0
     answered: int = 0
+    out: int = 0
+    most_out: int = 0
+    gather: int = 0
+    kept: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Connection(asyncio.Protocol):
@@ -82,6 +87,19 @@ class Connection(asyncio.Protocol):
             self._transport.write(self._control())
 
     def _answer_call(self) -> None:
+        state = self._state
+        state.out += 1
+        state.most_out = max(state.most_out, state.out)
+        if state.gather == 0:
+            self._answer_in_time()
+            return
+        state.kept.append(self._answer_in_time)
+        if len(state.kept) == state.gather:
+            state.gather, kept, state.kept = 0, state.kept, []
+            for answer in kept:
+                answer()
+
+    def _answer_in_time(self) -> None:
         wait = max(self._state.latency, self._state.hangs_until - self._loop.time())
         if wait > 0:
             self._loop.call_later(wait, self._send)
@@ -89,16 +107,20 @@ class Connection(asyncio.Protocol):
             self._send()
 
     def _send(self) -> None:
+        self._state.out -= 1
         if not self._transport.is_closing():
             self._state.answered += 1
             self._transport.write(COMPLETED)
 
     def _control(self) -> bytes:
         parts = urlsplit(self._target)
-        seconds = float(parse_qs(parts.query).get("seconds", ["0"])[0])
+        asked = parse_qs(parts.query)
+        seconds, calls = float(asked.get("seconds", ["0"])[0]), int(asked.get("calls", ["0"])[0])
         match parts.path:
             case "/count":
-                return _response({"answered": self._state.answered})
+                return _response({"answered": self._state.answered, "most_out": self._state.most_out})
+            case "/gather":
+                self._state.gather = calls
             case "/latency":
                 self._state.latency = seconds
             case "/hang":
@@ -147,18 +169,29 @@ class Provider:
 
     def answered(self) -> int:
         """How many calls it has answered since it started."""
-        return int(httpx.get(f"{self.root}/count", trust_env=False).raise_for_status().json()["answered"])
+        return self._count("answered")
+
+    def most_out(self) -> int:
+        """How many calls were out at once, at the most, since it started."""
+        return self._count("most_out")
 
     def take(self, seconds: float) -> None:
         """Answer calls after so many seconds from now on."""
-        self._put("latency", seconds)
+        self._put("latency", seconds=seconds)
 
     def hang(self, seconds: float) -> None:
         """Let calls that come within the next seconds wait until those are over."""
-        self._put("hang", seconds)
+        self._put("hang", seconds=seconds)
 
-    def _put(self, what: str, seconds: float) -> None:
-        httpx.put(f"{self.root}/{what}", params={"seconds": seconds}, trust_env=False).raise_for_status()
+    def gather(self, calls: int) -> None:
+        """Keep the next calls until so many are out, and then answer all of them in their time."""
+        self._put("gather", calls=calls)
+
+    def _count(self, name: str) -> int:
+        return int(httpx.get(f"{self.root}/count", trust_env=False).raise_for_status().json()[name])
+
+    def _put(self, what: str, **numbers: float) -> None:
+        httpx.put(f"{self.root}/{what}", params=numbers, trust_env=False).raise_for_status()
 
 
 @contextmanager

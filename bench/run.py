@@ -24,6 +24,9 @@ from bench.scale import Scale
 
 SECTIONS = {
     "a": "throughput",
+    "b": "latency",
+    "c": "in_flight",
+    "f": "neighbour",
 }
 """Modules of this folder with `run(scale: Scale) -> Result`."""
 LATEST = Path(__file__).parent / "results" / "latest.json"

@@ -155,6 +155,13 @@ def move_step(connection: Connection, claim: Claim, *, model: str, provider: str
     return moved
 
 
+def read_wanted(connection: Connection, holder: str) -> set[tuple[str, str]]:
+    """The steps (job, path) that `holder` has claimed and that neither have ended themselves nor with their job."""
+    held = select(Step.job_id, Step.path).join(Job, Job.id == Step.job_id)
+    going_on = held.where(Step.holder == holder, Step.finished_at.is_(None), Job.finished_at.is_(None))
+    return {(job_id, path) for job_id, path in connection.execute(going_on)}
+
+
 def read_given_up(connection: Connection, steps: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
     """Those of `steps` (job, path) that ended because nobody needs them any more."""
     given_up: set[tuple[str, str]] = set()

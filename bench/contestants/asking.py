@@ -29,10 +29,12 @@ async def ask_with(client: httpx.AsyncClient) -> str:
 
 
 async def open_client() -> httpx.AsyncClient:
-    """A client with a connection pool of the running loop."""
+    """A client with a connection pool of the running loop, as large as it needs to be: httpx' own ends at 100."""
+    places = Places.from_environ()
+    limits = httpx.Limits(max_connections=places.in_flight, max_keepalive_connections=places.in_flight)
     return httpx.AsyncClient(
-        base_url=Places.from_environ().provider_url,
-        transport=AiohttpTransport(),
+        base_url=places.provider_url,
+        transport=AiohttpTransport(limits=limits),
         headers=HEADERS,
         trust_env=False,
         timeout=TIMEOUT,

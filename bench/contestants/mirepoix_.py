@@ -29,10 +29,11 @@ class Door(StrEnum):
     """All at once, to a pipeline that is a single call."""
 
 
-def config(provider_url: str, in_flight: int) -> str:
-    """The `mirepoix.yaml` of a house with one model of one provider."""
+def config(provider_url: str, in_flight: int, *, timeout: float = TIMEOUT) -> str:
+    """The `mirepoix.yaml` of a house with one model of one provider, whose calls may take `timeout` seconds."""
     return f"""
-providers: {{bench: {{api: openai, base_url: "{provider_url}", key_env: BENCH_KEY, concurrency: {in_flight}}}}}
+providers:
+  bench: {{api: openai, base_url: "{provider_url}", key_env: BENCH_KEY, concurrency: {in_flight}, timeout: {timeout:g}}}
 models: {{mini: {{provider: bench, name: {MODEL}, price: {{input: 0.75, output: 4.5}}}}}}
 pipelines:
   unrouted: {{call: {{model: mini, max_tokens: {MAX_TOKENS}}}}}

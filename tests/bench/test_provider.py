@@ -65,3 +65,18 @@ def test_what_is_no_http_ends_the_connection_and_nothing_else(provider: Provider
         connection.sendall(b"\x00\x01 nonsense\r\n\r\n")
         assert connection.recv(100) == b""
     ask(provider)
+
+
+def test_gathered_calls_are_answered_together() -> None:
+    with serving() as provider, ThreadPoolExecutor(3) as threads:
+        provider.gather(3)
+        early = [threads.submit(ask, provider) for _ in range(2)]
+        time.sleep(0.3)
+        assert provider.answered() == 0
+        assert not any(call.done() for call in early)
+        threads.submit(ask, provider).result(10)
+        for call in early:
+            call.result(10)
+        assert provider.most_out() == 3
+        ask(provider)
+        assert provider.answered() == 4, "the next is answered at once"
