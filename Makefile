@@ -47,8 +47,14 @@ $(STACKS): faults-on-%: $(READY)
 soak: $(READY) ## the same at random for as long as asked: make soak MINUTES=30 SEED=7
 	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 
-bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery and bare httpx
-	$(BIN)/python -m bench.overhead
+bench: $(READY) ## measure throughput, latency, growth and scale beside others, on PostgreSQL and redis-server, which it installs
+	scripts/with-services $(BIN)/python -m bench.run
+
+bench-quick: $(READY) ## the same with fewer calls: two minutes
+	scripts/with-services $(BIN)/python -m bench.run --quick --json .mirepoix/bench.json
+
+bench-memory: $(READY) ## watch the memory of one worker over 200,000 calls
+	$(BIN)/python -m bench.memory
 
 bench-case-study: $(READY) ## compare cost, latency and quality of a strong model alone with those of an orchestrated mix
 	$(BIN)/python -m bench.case_study
@@ -100,4 +106,4 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-case-study bench-routing routing-figures bench-web patterns lint fmt build lock migration clean
+.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-quick bench-memory bench-case-study bench-routing routing-figures bench-web patterns lint fmt build lock migration clean
