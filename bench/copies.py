@@ -101,8 +101,6 @@ def multiply(
     _write(database, copies, {table: {} for table in TABLES})
     if open_jobs:
         _leave_open(database, count, open_jobs)
-    with database.write() as connection:
-        connection.execute(text("ANALYZE"))
     return count
 
 
@@ -126,6 +124,12 @@ def queue_up(database: Database, template: str, jobs: int, at: datetime, *, tena
     copies = [_copy(number, template, born, at, prefix="W") for number in range(jobs)]
     _write(database, iter(copies), {JOBS: waits})
     return [copy["job"] for copy in copies]
+
+
+def analyze(database: Database) -> None:
+    """Count what is in the indexes, for the planner of queries."""
+    with database.write() as connection:
+        connection.execute(text("ANALYZE"))
 
 
 def _copy(number: int, template: str, born: datetime, begins: datetime, *, prefix: str = "") -> dict[str, Any]:

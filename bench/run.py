@@ -20,6 +20,9 @@ from bench.scale import Scale
 
 SECTIONS = {
     "a": "throughput",
+    "d": "growth",
+    "e": "scale_out",
+    "g": "ledger",
 }
 """Modules of this folder with `run(scale: Scale) -> Result`."""
 LATEST = Path(__file__).parent / "results" / "latest.json"

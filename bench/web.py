@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.copies import multiply
+from bench.copies import analyze, multiply
 from mirepoix import Client, Settings
 from mirepoix.config_file import load_config
 from mirepoix.ledger.engine import Database
@@ -48,6 +48,7 @@ def main(
         began = time.monotonic()
         with closing(Database(settings.database_url)) as database:
             jobs = multiply(database, attempts, now())
+            analyze(database)
         ledger = Path(settings.database_url.removeprefix("sqlite:///"))
         took, size = time.monotonic() - began, ledger.stat().st_size / 1e6
         out.print(f"{attempts:,} attempts of {jobs:,} jobs: {size:,.0f} MB of SQLite, written in {took:.0f} s")
