@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import redis
@@ -26,6 +29,19 @@ KEY = "BENCH_KEY"
 """The variable with the key of the bench's providers; they take any."""
 STARTS_WITHIN = 60
 STOPS_WITHIN = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What `scripts/with-services` has started: URLs of a PostgreSQL and a Redis, None where there is none."""
+
+    postgresql: str | None
+    redis: str | None
+
+    @classmethod
+    def from_environ(cls) -> Self:
+        """What this process was told."""
+        return cls(os.environ.get("MIREPOIX_TEST_DATABASE_URL"), os.environ.get("MIREPOIX_TEST_BROKER_URL"))
 
 
 @dataclass
@@ -83,6 +99,24 @@ def running_house(
         yield House(stack.settings, parsed, workers, exits)
 
 
+@contextmanager
+def new_database(server: str) -> Iterator[str]:
+    """The URL of an empty database on the PostgreSQL at `server`, gone afterwards."""
+    name = f"bench_{secrets.token_hex(6)}"
+    with psycopg.connect(_plain(server), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        try:
+            yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def apart(redis_url: str, number: int) -> str:
+    """The Redis at `redis_url`, but its database `number` (0 to 15): who shares a Redis shares no key."""
+    parts = urlsplit(redis_url)
+    return urlunsplit(parts._replace(path=f"/{number}"))
+
+
 def broker_pid(url: str) -> int:
     """The process id of a Redis or Valkey on this machine."""
     with redis.Redis.from_url(url) as client:
@@ -93,12 +127,16 @@ def database_pids(url: str) -> list[int]:
     """The first process of a PostgreSQL on this machine, whose children are all others; none for SQLite."""
     if url.startswith("sqlite"):
         return []
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain) as connection:
+    with psycopg.connect(_plain(url)) as connection:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
         assert row is not None
         status = Path(f"/proc/{row[0]}/status").read_text()
     return [int(line.split()[1]) for line in status.splitlines() if line.startswith("PPid:")]
+
+
+def _plain(url: str) -> str:
+    """As psycopg knows it, without SQLAlchemy's name of the driver."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """`python -m bench.producer MODULE`: the producer of one contestant, in a process of its own.
 
-Each line of stdin is a number of calls; when all their answers have come back, a line of stdout has the seconds it
-took.
+It prints a line when it is ready. Then each line of stdin is a number of calls; when all their answers have come back,
+a line of stdout has the seconds it took.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ def main() -> None:
     with redirect_stdout(sys.stderr):  # a library's word is no answer of ours
         module = cast("Module", import_module(f"bench.contestants.{sys.argv[1]}"))
         with module.producing() as run:
+            print("ready", file=answers, flush=True)
             for line in sys.stdin:
                 started = time.monotonic()
                 run(int(line))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from statistics import median
 from typing import Literal
 
@@ -121,23 +120,26 @@ def ratio(above: float | None, below: float | None) -> float | None:
 
 
 def table(result: Result) -> Table:
-    """A row for each of the result's, a column for each figure: medians."""
-    shown = Table(title=f"{result.section}. {result.title}", title_justify="left")
-    shown.add_column("")
+    """The medians: a row for each of the result's that has figures, a column for each figure."""
+    shown_in = Table(title=f"{result.section}. {result.title}", title_justify="left")
+    shown_in.add_column("")
     for name, unit in result.columns:
-        shown.add_column(f"{name}\n{unit}", justify="right")
-    noted = any(row.note for row in result.rows)
-    if noted:
-        shown.add_column("", overflow="fold")
+        shown_in.add_column(f"{name}\n{unit}", justify="right")
     for row in result.rows:
-        cells = _cells(row, [name for name, _ in result.columns])
-        shown.add_row(row.name, *cells, *([row.note] if noted else []))
-    return shown
+        if row.figures:
+            shown_in.add_row(row.name, *cells(result, row))
+    return shown_in
 
 
-def _cells(row: Row, names: Sequence[str]) -> list[str]:
+def cells(result: Result, row: Row) -> list[str]:
+    """The row's median of each of the result's columns; empty where it has none."""
     medians = {figure.name: figure.median for figure in row.figures}
-    return [shown(medians[name]) if name in medians else "" for name in names]
+    return [shown(medians[name]) if name in medians else "" for name, _ in result.columns]
+
+
+def notes(result: Result) -> list[str]:
+    """What is to be said of rows: why one has no figures, or what to know of them."""
+    return [f"{row.name}: {row.note}" for row in result.rows if row.note]
 
 
 def shown(value: float) -> str:

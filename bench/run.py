@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import sys
 import time
 from datetime import UTC, datetime
 from importlib import import_module
@@ -15,7 +16,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench.result import Machine, Report, Result, table
+from bench.result import Machine, Report, Result, notes, table
 from bench.scale import Scale
 
 SECTIONS = {
@@ -26,8 +27,10 @@ SECTIONS = {
 }
 """Modules of this folder with `run(scale: Scale) -> Result`."""
 LATEST = Path(__file__).parent / "results" / "latest.json"
+WIDTH = 160
+"""Columns where nobody watches, such as in a log."""
 OURS = ("celery", "kombu", "redis", "sqlalchemy", "psycopg", "httpx", "aiohttp", "uvloop", "mirepoix")
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
 def main(
@@ -67,6 +70,8 @@ def _measured(name: str, scale: Scale) -> Result:
     result: Result = import_module(f"bench.{name}").run(scale)
     result = result.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
     out.print(table(result))
+    for note in notes(result):
+        out.print(f"  {note}", style="dim", highlight=False)
     for goal in result.goals:
         out.print(f"  {goal}", style={True: "green", False: "red", None: "yellow"}[goal.met], highlight=False)
     out.print()

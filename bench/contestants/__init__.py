@@ -1,6 +1,6 @@
 """Who is measured: ways to have a model asked many times, all with the same HTTP call to the same provider.
 
-A contestant is a line of `CONTESTANTS` and a module of this folder with a `producing()` of its own. The module runs in
+A contestant is an entry of `OTHERS` and a module of this folder with a `producing()` of its own. The module runs in
 processes of its own only: in a producer (`bench.producer`), and in its workers, where it has some. So no contestant's
 library, loop or memory is in another's process, and one that is not installed is left out with a word.
 """
@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 Run = Callable[[int], None]
 """Has the model asked so many times and returns when every answer has come back; raises when one does not."""
@@ -48,57 +48,92 @@ class Places:
     @classmethod
     def from_environ(cls) -> Self:
         """What this process was told."""
-        told = {name: os.environ[f"BENCH_{name.upper()}"] for name in cls.__dataclass_fields__}
-        return cls(**{**told, "in_flight": int(told["in_flight"])})  # type: ignore[arg-type]  # the rest are str
+        told: dict[str, Any] = {name: os.environ[f"BENCH_{name.upper()}"] for name in cls.__dataclass_fields__}
+        return cls(**{**told, "in_flight": int(told["in_flight"])})
+
+
+class Store(StrEnum):
+    """What a contestant is durable on."""
+
+    NOTHING = "nothing"
+    SQLITE = "SQLite"
+    POSTGRESQL = "PostgreSQL"
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
     """One way to do it.
 
-    `libraries` are the distributions it cannot do without. `worker` is the command of its worker process, None where
-    the producer works itself; `{python}`, `{in_flight}` stand for what they say. `database` is what it is durable on:
-    None for nothing.
+    `libraries` are the distributions that it cannot do without. `worker` is the command of its worker process, in which
+    `{in_flight}` stands for how many calls may be out; empty where the producer works itself.
     """
 
     name: str
     module: str
     libraries: tuple[str, ...]
-    worker: tuple[str, ...] | None = None
-    database: str | None = None
+    worker: tuple[str, ...] = ()
+    store: Store = Store.NOTHING
 
     def versions(self) -> dict[str, str]:
         """The installed versions of its libraries; raises PackageNotFoundError."""
         return {library: version(library) for library in self.libraries}
 
-    def missing(self) -> str | None:
-        """Why it cannot run here, None where it can."""
+    def missing(self) -> str:
+        """Why it cannot run here; empty where it can."""
         try:
             self.versions()
         except PackageNotFoundError as error:
-            return f"{error.name} is not installed"
-        return None
+            return f"{error.name} is not installed: `make bench` does it"
+        return ""
 
-    def command(self, places: Places) -> list[str] | None:
+    def command(self, places: Places) -> list[str]:
         """The command of its worker."""
-        if self.worker is None:
-            return None
-        return [word.format(in_flight=places.in_flight, home=Path(places.home)) for word in self.worker]
+        words = [word.format(in_flight=places.in_flight) for word in self.worker]
+        return [sys.executable, "-P", "-m", *words] if words else []
 
 
-def _python(*words: str) -> tuple[str, ...]:
-    return (sys.executable, "-P", "-m", *words)
-
-
-CONTESTANTS = (
-    Contestant("asyncio + httpx", "asyncio_httpx", ("httpx", "httpx-aiohttp", "aiohttp")),
-    Contestant(
-        "bare Celery",
-        "bare_celery",
-        ("celery", "kombu", "redis"),
-        _python(
-            "celery", "--quiet", "--app=bench.contestants.bare_celery", "worker", "--pool=threads",
-            "--concurrency={in_flight}", "--without-gossip", "--without-mingle", "--loglevel=ERROR",
-        ),
+CELERY = Contestant(
+    "bare Celery",
+    "bare_celery",
+    ("celery", "kombu", "redis"),
+    (
+        *("celery", "--quiet", "--app=bench.contestants.bare_celery", "worker", "--pool=threads"),
+        *("--concurrency={in_flight}", "--without-gossip", "--without-mingle", "--loglevel=ERROR"),
     ),
-)  # fmt: skip
+)
+_DRAMATIQ = Contestant(
+    "dramatiq",
+    "dramatiq_",
+    ("dramatiq", "redis"),
+    ("dramatiq", "--processes=1", "--threads={in_flight}", "--skip-logging", "bench.contestants.dramatiq_"),
+)
+_TASKIQ = Contestant(
+    "taskiq",
+    "taskiq_",
+    ("taskiq", "taskiq-redis"),
+    (
+        *("taskiq", "worker", "--workers=1", "--max-async-tasks={in_flight}", "--log-level=ERROR"),
+        "bench.contestants.taskiq_:broker",
+    ),
+)
+_PROCRASTINATE = Contestant(
+    "procrastinate",
+    "procrastinate_",
+    ("procrastinate", "psycopg", "psycopg-pool"),
+    (
+        *("procrastinate", "--app=bench.contestants.procrastinate_.app", "worker"),
+        "--concurrency={in_flight}",
+    ),
+    Store.POSTGRESQL,
+)
+OTHERS = (
+    Contestant("asyncio + httpx", "asyncio_httpx", ("httpx", "httpx-aiohttp", "aiohttp")),
+    Contestant("LiteLLM Router", "litellm_", ("litellm",)),
+    CELERY,
+    _DRAMATIQ,
+    _TASKIQ,
+    Contestant("DBOS, SQLite", "dbos_", ("dbos",), store=Store.SQLITE),
+    Contestant("DBOS, PostgreSQL", "dbos_", ("dbos",), store=Store.POSTGRESQL),
+    _PROCRASTINATE,
+)
+"""Whom Mirepoix is measured beside."""

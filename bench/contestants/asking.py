@@ -1,4 +1,4 @@
-"""How tasks that run in threads ask: as Mirepoix' own do, over one loop and one connection pool of the process."""
+"""How they ask: httpx over aiohttp's transport, as Mirepoix does; tasks in threads over one loop of their process."""
 
 from __future__ import annotations
 
@@ -10,12 +10,22 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from bench.contestants import Places
-from bench.contestants.question import BODY, HEADERS, TIMEOUT, answer_in
+from bench.contestants.question import BODY, HEADERS, TIMEOUT, require_answer
+
+_opening = threading.Lock()
 
 
 def ask() -> str:
     """Ask once, in the calling thread; the answer's text."""
-    return asyncio.run_coroutine_threadsafe(ask_with(_client()), _loop()).result()
+    with _opening:
+        loop, client = _connected()
+    return asyncio.run_coroutine_threadsafe(ask_with(client), loop).result()
+
+
+async def ask_with(client: httpx.AsyncClient) -> str:
+    """Ask once; the answer's text."""
+    response = await client.post("/chat/completions", json=BODY)
+    return require_answer(response.raise_for_status().json()["choices"][0]["message"]["content"])
 
 
 async def open_client() -> httpx.AsyncClient:
@@ -29,19 +39,8 @@ async def open_client() -> httpx.AsyncClient:
     )
 
 
-async def ask_with(client: httpx.AsyncClient) -> str:
-    """Ask once; the answer's text."""
-    response = await client.post("/chat/completions", json=BODY)
-    return answer_in(response.raise_for_status().json())
-
-
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
+def _connected() -> tuple[asyncio.AbstractEventLoop, httpx.AsyncClient]:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="asking", daemon=True).start()
-    return loop
-
-
-@cache
-def _client() -> httpx.AsyncClient:
-    return asyncio.run_coroutine_threadsafe(open_client(), _loop()).result()
+    return loop, asyncio.run_coroutine_threadsafe(open_client(), loop).result()

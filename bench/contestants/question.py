@@ -1,4 +1,4 @@
-"""The one HTTP call that everybody makes."""
+"""The one HTTP call that everybody makes, and the answer to it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from bench.provider import ANSWER, MODEL
 
 PROMPT = "What is 2 + 2?"
 MAX_TOKENS = 16
-BODY = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}], "max_completion_tokens": MAX_TOKENS}
-HEADERS = {"authorization": "Bearer bench"}
+BODY: dict[str, Any] = {
+    "model": MODEL,
+    "messages": [{"role": "user", "content": PROMPT}],
+    "max_completion_tokens": MAX_TOKENS,
+}
+KEY = "bench"
+HEADERS = {"authorization": f"Bearer {KEY}"}
 TIMEOUT = 120.0
 
 
-def answer_in(completion: dict[str, Any]) -> str:
-    """The text of a completion; raises ValueError where it is not the one that the provider gives."""
-    text = str(completion["choices"][0]["message"]["content"])
+def require_answer(text: object) -> str:
+    """`text` where it is what the provider answers; raises ValueError."""
     if text != ANSWER:
         raise ValueError(f"the provider answers {ANSWER!r}, not {text!r}")
-    return text
+    return ANSWER
