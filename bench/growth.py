@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from sqlalchemy import func, select
 
-from bench.contestants.mirepoix_ import PIPELINE, config, require_success
+from bench.contestants.mirepoix_ import config, require_success
 from bench.contestants.question import MAX_TOKENS
 from bench.copies import queue_up
 from bench.house import House, running_house
@@ -71,12 +71,12 @@ SIZES = {
 class Shape:
     """Jobs with `calls` each, one after the other."""
 
-    pipeline: Pipeline
+    pipeline: str | Pipeline
     input: str
     calls: int = 1
 
 
-USUAL = Shape(PIPELINE, SHORT)
+USUAL = Shape("routed", SHORT)
 LINK = Call(model="mini", max_tokens=MAX_TOKENS)
 SHAPES = {
     "an input of 1 kB": Shape(LINK, SHORT),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from bench.contestants.mirepoix_ import PIPELINE, config
+from bench.contestants.mirepoix_ import config, require_success
 from bench.copies import multiply
 from bench.house import running_house
 from bench.provider import Provider
@@ -43,9 +43,9 @@ def old_ledger(home: Path, jobs: int, provider: Provider) -> Path:
 def _make(home: Path, jobs: int, provider: Provider) -> Path:
     """Run some jobs, copy them as often as it takes, and let everybody go."""
     with running_house(home, config(provider.url, REAL_JOBS)) as house, Client(house.settings) as client:
-        handles = client.submit_many(PIPELINE, [f"What is {number} squared?" for number in range(REAL_JOBS)])
+        handles = client.submit_many("routed", [f"What is {number} squared?" for number in range(REAL_JOBS)])
         for view in client.as_ended(handles, timeout=FILED_WITHIN):
-            assert view.error is None, view.error
+            require_success(view)
         _wait_until_filed(client.database)
         url = house.settings.database_url
     with closing(Database(url)) as database:
