@@ -31,6 +31,7 @@ IN_FLIGHT = 50
 OPEN = 500
 """So many jobs are out at a time: enough to keep the worker busy."""
 A_POINT = 2_000
+WORDS = 200
 WARM = 0.25
 """The share of the calls after which caches, pools and threads have what they want."""
 MOST = 100
@@ -69,8 +70,11 @@ def main(
     raise typer.Exit(0 if result.goals[0].met else 1)
 
 
-def watch(calls: int, each: int) -> Iterator[Point]:
-    """Have one worker make so many calls, each for a job with a text of its own; its house's memory on the way."""
+def watch(calls: int, each: int, *, words: int = WORDS) -> Iterator[Point]:
+    """Have one worker make so many calls, each for a job with a text of its own; its house's memory on the way.
+
+    A text has so many `words` of five bytes: what is kept of each call shows the better, the longer they are.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
         serving() as provider,
@@ -78,14 +82,14 @@ def watch(calls: int, each: int) -> Iterator[Point]:
         Client(house.settings) as client,
     ):
         began, asked = time.monotonic(), provider.answered()
-        for done in _work_off(client, calls):
+        texts = (f"What is {number} plus one? {'word ' * words}" for number in range(calls))
+        for done in _work_off(client, texts):
             if done % each == 0:
                 yield Point(_counted(provider, asked, done), time.monotonic() - began, _memory(house))
 
 
-def _work_off(client: Client, calls: int) -> Iterator[int]:
+def _work_off(client: Client, texts: Iterator[str]) -> Iterator[int]:
     """Submit, wait for the oldest, submit more; how many have ended, one after the other."""
-    texts = (f"What is {number} plus one?" for number in range(calls))
     waiting = deque[Handle](client.submit_many("unrouted", islice(texts, OPEN)))
     done = 0
     while waiting:
@@ -110,10 +114,13 @@ def _memory(house: House) -> dict[str, int]:
     return {role: sum(map(resident, roles[role])) for role in ("worker", "orchestrator", "broker")}
 
 
-def verdict(points: Sequence[Point]) -> Result:
-    """How much memory grows with each call once all is warm, by a line through the points (least squares)."""
-    warm = [point for point in points if point.calls >= WARM * points[-1].calls]
-    grows = {role: _slope(warm, role) for role in points[0].memory}
+def verdict(points: Sequence[Point], *, warm: float = WARM, most: float = MOST) -> Result:
+    """How much memory grows with each call once all is warm, by a line through the points (least squares).
+
+    `warm` is the share of the calls before that, `most` how many bytes the worker may grow by with a call.
+    """
+    later = [point for point in points if point.calls >= warm * points[-1].calls]
+    grows = {role: _slope(later, role) for role in points[0].memory}
     rows = [
         Row(
             name=role,
@@ -127,7 +134,7 @@ def verdict(points: Sequence[Point]) -> Result:
     ]
     calls = points[-1].calls
     goal = Goal(
-        text=f"bytes by which the worker grows with a call, over {calls:,} calls", value=grows["worker"], bound=MOST
+        text=f"bytes by which the worker grows with a call, over {calls:,} calls", value=grows["worker"], bound=most
     )
     lines = {role: tuple((point.calls, point.memory[role] / 1e6) for point in points) for role in grows}
     title = f"memory of one worker over {calls:,} calls, {calls / points[-1].seconds:.0f} a second"
