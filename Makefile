@@ -15,7 +15,7 @@ STACKS := faults-on-valkey-sqlite faults-on-rabbitmq-postgres
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## run real questions and documents through five pipelines, emulated: no API key, no cost
 	$(BIN)/mirepoix demo
@@ -56,6 +56,9 @@ bench-quick: $(PEERS) ## the same with fewer calls: two minutes
 
 bench-memory: $(READY) ## watch the memory of one worker over 200,000 calls
 	$(BIN)/python -m bench.memory
+
+performance: $(READY) ## write the figures and plots of docs/performance.md anew from the latest run of `make bench`
+	$(BIN)/python -m bench.report
 
 bench-case-study: $(READY) ## compare cost, latency and quality of a strong model alone with those of an orchestrated mix
 	$(BIN)/python -m bench.case_study
@@ -114,4 +117,4 @@ $(PEERS): $(READY) bench/peers.lock
 	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --compile-bytecode -r bench/peers.lock
 	touch $(PEERS)
 
-.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-quick bench-memory bench-case-study bench-routing routing-figures bench-web patterns lint fmt build lock migration clean
+.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-quick bench-memory performance bench-case-study bench-routing routing-figures bench-web patterns lint fmt build lock migration clean

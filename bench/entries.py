@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,6 @@ from workers.embedded import EmbeddedBroker
 
 PROVIDER = "provider"
 MIREPOIX = "Mirepoix"
-LAST_REDIS_DATABASE = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +47,24 @@ def entered(
     gone = {each.name for each in absent}
     with ExitStack() as stack:
         redis_url = services.redis or stack.enter_context(_embedded(home / "broker"))
-        entries = []
-        for number, other in enumerate(other for other in OTHERS if other.name not in gone):
-            folder = home / f"other-{number}"
-            folder.mkdir()
-            database = stack.enter_context(_database(other.store, folder, services))
-            places = Places(str(folder), provider.url, apart(redis_url, number), database, in_flight)
-            entries.append(stack.enter_context(_other(other, places, provider)))
-        for number, store in enumerate((Store.SQLITE, Store.POSTGRESQL)):
-            if store is Store.POSTGRESQL and services.postgresql is None:
-                absent += [Absent(named(door, store), "no PostgreSQL here") for door in Door]
-                continue
-            folder = home / f"mirepoix-{number}"
+
+        def places(number: int, store: Store) -> Places:
+            folder = home / str(number)
             folder.mkdir()
             database = stack.enter_context(_database(store, folder, services))
-            places = Places(
-                str(folder), provider.url, apart(redis_url, LAST_REDIS_DATABASE - number), database, in_flight
-            )
-            entries += stack.enter_context(_mirepoix(store, places, provider))
+            return Places(str(folder), provider.url, apart(redis_url, number), database, in_flight)
+
+        others = [
+            _other(other, places(number, other.store), provider)
+            for number, other in enumerate(OTHERS)
+            if other.name not in gone
+        ]
+        stores = [Store.SQLITE] if services.postgresql is None else [Store.SQLITE, Store.POSTGRESQL]
+        houses = [_mirepoix(store, places(number, store), provider) for number, store in enumerate(stores, len(OTHERS))]
+        with ThreadPoolExecutor() as threads:  # a start is mostly waiting
+            entries = list(threads.map(stack.enter_context, others))
+            for ours in threads.map(stack.enter_context, houses):
+                entries += ours
         yield entries, absent
 
 

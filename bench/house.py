@@ -43,6 +43,17 @@ class Services:
         """What this process was told."""
         return cls(os.environ.get("MIREPOIX_TEST_DATABASE_URL"), os.environ.get("MIREPOIX_TEST_BROKER_URL"))
 
+    def versions(self) -> dict[str, str]:
+        """Of the servers."""
+        found = {}
+        if self.postgresql is not None:
+            with psycopg.connect(_plain(self.postgresql)) as connection:
+                found["postgresql"] = connection.info.parameter_status("server_version") or "?"
+        if self.redis is not None:
+            with redis.Redis.from_url(self.redis) as client:
+                found["redis-server"] = str(client.info("server")["redis_version"])
+        return found
+
 
 @dataclass
 class House:
@@ -55,12 +66,13 @@ class House:
 
     def processes(self) -> dict[str, list[int]]:
         """The pids by role: orchestrator, worker (all providers'), broker, and database where it has processes."""
-        return {
+        found = {
             "orchestrator": self.workers[ORCHESTRATE],
             "worker": [pid for name, pids in self.workers.items() if name != ORCHESTRATE for pid in pids],
             "broker": [broker_pid(self.settings.redis_url)],
             "database": database_pids(self.settings.database_url),
         }
+        return {role: pids for role, pids in found.items() if pids}
 
     def add_worker(self, name: str, inside: Sequence[str] = ()) -> None:
         """Start one more process for the provider `name`, or one more orchestrator, and wait until it consumes.

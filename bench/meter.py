@@ -21,7 +21,8 @@ PEAK_IS_NOW = "5"
 class Usage:
     """`cpu` in seconds, user and system; `peak` in bytes of resident memory, summed over the role's processes.
 
-    Pages that processes share are counted in each.
+    Without shared memory, which each of PostgreSQL's processes would count; other pages that processes share, such as
+    a library's code, are counted in each.
     """
 
     cpu: float
@@ -69,7 +70,7 @@ def _own_cpu(pid: int) -> float:
 
 
 def _peak(pid: int) -> int:
-    return _kilobytes(pid, "VmHWM")
+    return _kilobytes(pid, "VmHWM") - _kilobytes(pid, "RssShmem")
 
 
 def _kilobytes(pid: int, name: str) -> int:

@@ -71,13 +71,19 @@ class Goal(Frozen):
 
 
 class Result(Frozen):
-    """One section of the benchmark. `series` are lines to plot: points of each name."""
+    """One section of the benchmark.
+
+    For its plot: `series` are lines, points of each name, and `axes` what stands at their axes; or `bars` are the
+    figures whose medians stand one after the other in each row's bar (left out: the first figure).
+    """
 
     section: str
     title: str
     rows: tuple[Row, ...]
     goals: tuple[Goal, ...] = ()
     series: dict[str, tuple[tuple[float, float], ...]] = {}
+    axes: tuple[str, str] = ("", "")
+    bars: tuple[str, ...] = ()
     seconds: float = 0.0
 
     def row(self, name: str) -> Row:
@@ -89,8 +95,13 @@ class Result(Frozen):
 
     @property
     def columns(self) -> list[tuple[str, str]]:
-        """Name and unit of the figures of all rows, in the order of their first appearance."""
-        return list(dict.fromkeys((figure.name, figure.unit) for row in self.rows for figure in row.figures))
+        """Name and unit of the figures of all rows, in the order of the rows that have most."""
+        places: dict[tuple[str, str], int] = {}
+        for row in self.rows:
+            for place, figure in enumerate(row.figures):
+                column = (figure.name, figure.unit)
+                places[column] = max(places.get(column, 0), place)
+        return sorted(places, key=lambda column: places[column])
 
 
 class Machine(Frozen):
@@ -122,7 +133,7 @@ def ratio(above: float | None, below: float | None) -> float | None:
 def table(result: Result) -> Table:
     """The medians: a row for each of the result's that has figures, a column for each figure."""
     shown_in = Table(title=f"{result.section}. {result.title}", title_justify="left")
-    shown_in.add_column("")
+    shown_in.add_column("", no_wrap=True)
     for name, unit in result.columns:
         shown_in.add_column(f"{name}\n{unit}", justify="right")
     for row in result.rows:

@@ -7,6 +7,7 @@ import platform
 import sqlite3
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench.contestants import OTHERS
+from bench.house import Services
 from bench.result import Machine, Report, Result, notes, table
 from bench.scale import Scale
 
@@ -27,9 +30,9 @@ SECTIONS = {
 }
 """Modules of this folder with `run(scale: Scale) -> Result`."""
 LATEST = Path(__file__).parent / "results" / "latest.json"
-WIDTH = 160
+WIDTH = 200
 """Columns where nobody watches, such as in a log."""
-OURS = ("celery", "kombu", "redis", "sqlalchemy", "psycopg", "httpx", "aiohttp", "uvloop", "mirepoix")
+OURS = ("mirepoix", "sqlalchemy", "psycopg", "celery", "kombu", "redis", "httpx", "aiohttp", "uvloop")
 out = Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
@@ -91,12 +94,11 @@ def machine() -> Machine:
 
 
 def _versions() -> dict[str, str]:
-    found = {"sqlite": sqlite3.sqlite_version}
-    for library in OURS:
-        try:
+    """Of all that takes part and is installed."""
+    found = {"sqlite": sqlite3.sqlite_version, **Services.from_environ().versions()}
+    for library in dict.fromkeys((*OURS, *(library for other in OTHERS for library in other.libraries))):
+        with suppress(PackageNotFoundError):
             found[library] = version(library)
-        except PackageNotFoundError:
-            continue
     return found
 
 

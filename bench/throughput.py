@@ -64,6 +64,7 @@ def run(scale: Scale) -> Result:
     return Result(
         section="a",
         title=f"One call, the full path: {size.calls:,} calls, {IN_FLIGHT} in flight, median of {size.rounds}",
+        bars=PARTS,
         rows=(
             *rows.values(),
             _limit(measured.values(), size.calls),

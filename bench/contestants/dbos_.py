@@ -29,7 +29,8 @@ async def ask() -> str:
 @DBOS.workflow()
 async def one_call() -> str:
     """A job of one step."""
-    return await ask()
+    answer: str = await ask()
+    return answer
 
 
 @contextmanager

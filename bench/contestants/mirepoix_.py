@@ -25,7 +25,7 @@ class Door(StrEnum):
     """All at once, to a pipeline that routes by complexity to one of two calls."""
     SINGLE = "submit"
     """One after the other, to the same."""
-    UNROUTED = "submit_many without a route"
+    UNROUTED = "submit_many, unrouted"
     """All at once, to a pipeline that is a single call."""
 
 

@@ -97,15 +97,15 @@ async def _connected() -> tuple[AsyncConnectionPool, httpx.AsyncClient]:
 def producing() -> Iterator[Run]:
     """The tables, and a pool to defer jobs and to look for their answers."""
     with asyncio.Runner() as runner:
-        runner.run(app.open_async())
+        runner.run(_open())
         try:
-            runner.run(_create_tables())
             yield lambda calls: runner.run(_run(calls))
         finally:
             runner.run(app.close_async())
 
 
-async def _create_tables() -> None:
+async def _open() -> None:
+    await app.open_async()
     await app.schema_manager.apply_schema_async()
     async with AsyncConnectionPool(URL, min_size=1, open=False) as pool, pool.connection() as connection:
         await connection.execute(TABLES)
