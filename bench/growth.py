@@ -62,7 +62,7 @@ class Size:
 
 
 SIZES = {
-    Scale.QUICK: Size(ledgers=(10, 10_000), waiting=500, burst=20, single=3, rounds=1, calls=20),
+    Scale.QUICK: Size(ledgers=(10, 10_000), waiting=500, burst=20, single=3, rounds=1, calls=10),
     Scale.FULL: Size(ledgers=(10, 100_000, 1_000_000), waiting=100_000, burst=150, single=15, rounds=3, calls=60),
 }
 
@@ -243,7 +243,7 @@ def _result(
             bound=GOAL,
         ),
     )
-    return Result(section="d", title=TITLE, rows=tuple(rows), goals=goals)
+    return Result(section="d", title=TITLE, rows=tuple(rows), goals=goals, bars=ROLES)
 
 
 def _paired(turns: Sequence[Turn], others: Sequence[Turn]) -> float:

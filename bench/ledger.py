@@ -84,7 +84,7 @@ def run(scale: Scale) -> Result:
     ]
     if absent is not None:
         rows.append(Row(name="PostgreSQL", note=f"skipped: {absent}"))
-    result = Result(section="g", title=TITLE, rows=tuple(rows))
+    result = Result(section="g", title=TITLE, rows=tuple(rows), bars=(RATE,))
     return result.model_copy(update={"goals": tuple(_goal(result, name) for name in urls)})
 
 

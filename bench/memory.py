@@ -138,7 +138,7 @@ def verdict(points: Sequence[Point], *, warm: float = WARM, most: float = MOST) 
     )
     lines = {role: tuple((point.calls, point.memory[role] / 1e6) for point in points) for role in grows}
     title = f"memory of one worker over {calls:,} calls, {calls / points[-1].seconds:.0f} a second"
-    return Result(section="memory", title=title, rows=tuple(rows), goals=(goal,), series=lines)
+    return Result(section="memory", title=title, rows=tuple(rows), goals=(goal,), series=lines, axes=("calls", "MB"))
 
 
 def _slope(points: Sequence[Point], role: str) -> float:

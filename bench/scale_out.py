@@ -43,7 +43,7 @@ from workers.stack import free_port
 TITLE = "scale-out: worker processes of one provider on PostgreSQL"
 RATE = "throughput"
 PATIENCE = 60.0
-SPARE = 6
+SPARE = 4
 """Seconds more for which there is work: the workers must be full from the beginning to the end."""
 WAITING = """
 SELECT wait_event_type || ' ' || wait_event FROM pg_stat_activity
@@ -68,7 +68,7 @@ class Size:
 
 
 SIZES = {
-    Scale.QUICK: Size(processes=(1, 2), hosts=(), seconds=4, held=5, latency=1.0),
+    Scale.QUICK: Size(processes=(1, 2), hosts=(), seconds=3, held=5, latency=0.5),
     Scale.FULL: Size(processes=(1, 2, 4), hosts=(1, 2), seconds=8, held=15, latency=2.0),
 }
 
@@ -102,7 +102,7 @@ def run(scale: Scale) -> Result:
             goals += _goals(apart, "hosts")
         else:
             rows.append(Row(name="hosts", note=f"skipped: {reason}"))
-    return Result(section="e", title=TITLE, rows=tuple(rows), goals=tuple(goals))
+    return Result(section="e", title=TITLE, rows=tuple(rows), goals=tuple(goals), bars=(RATE,))
 
 
 def _on_one_machine(size: Size) -> list[Measured]:
