@@ -74,9 +74,12 @@ class House:
         }
         return {role: pids for role, pids in found.items() if pids}
 
-    def add_worker(self, name: str) -> None:
-        """Start one more process for the provider `name`, or one more orchestrator, and wait until it consumes."""
-        command = [sys.executable, "-P", "-m", "cli", "worker", name]
+    def add_worker(self, name: str, inside: Sequence[str] = ()) -> None:
+        """Start one more process for the provider `name`, or one more orchestrator, and wait until it consumes.
+
+        `inside` stands before its command, such as `ip netns exec NAME`.
+        """
+        command = [*inside, sys.executable, "-P", "-m", "cli", "worker", name]
         log = self.settings.home / "logs" / f"worker-{name}-{len(self.workers[name])}.log"
         process = self._exits.enter_context(running(command, self.settings.environ(), log))
         app, _ = create_app(self.settings, self.config)

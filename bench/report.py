@@ -1,4 +1,4 @@
-"""`python -m bench.report`: write the tables of docs/performance.md, and its plots, from the latest run's JSON."""
+"""`python -m bench.report`: write the tables of docs/performance.md, and its plots, from what the latest runs kept."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import matplotlib as mpl
 import typer
 from matplotlib.figure import Figure as Canvas
 
+from bench.memory import KEPT as MEMORY
 from bench.result import Report, Result, Row, cells, notes, shown
 from bench.run import LATEST
 
@@ -25,11 +26,15 @@ REPEATABLE: dict[Any, Any] = {"svg.hashsalt": "bench", "svg.fonttype": "none", "
 
 def main(
     latest: Annotated[Path, typer.Option("--json", help="What `python -m bench.run` kept.")] = LATEST,
+    memory: Annotated[Path, typer.Option(help="What `python -m bench.memory` kept, if it did.")] = MEMORY,
     into: Annotated[Path, typer.Option(help="The document.")] = DOCUMENT,
     images: Annotated[Path, typer.Option(help="The folder for plots.")] = IMAGES,
 ) -> None:
     """Write both; raises ValueError where the document has no markers."""
     report = Report.model_validate_json(latest.read_text())
+    if memory.exists():
+        flat = Result.model_validate_json(memory.read_text())
+        report = report.model_copy(update={"sections": (*report.sections, flat)})
     before, after = _around(into)
     for result in report.sections:
         plot(result, images / f"performance-{result.section}.svg")

@@ -26,7 +26,10 @@ SECTIONS = {
     "a": "throughput",
     "b": "latency",
     "c": "in_flight",
+    "d": "growth",
+    "e": "scale_out",
     "f": "neighbour",
+    "g": "ledger",
 }
 """Modules of this folder with `run(scale: Scale) -> Result`."""
 LATEST = Path(__file__).parent / "results" / "latest.json"
