@@ -142,7 +142,7 @@ class Place:
         template = self.client.jobs(state=JobState.SUCCEEDED, limit=1)[0].job
         waiting = queue_up(self.client.database, template, jobs, now(), tenant=HEAVY)
         publisher = Publisher(self.house.settings)
-        publisher.start(waiting, Lane.BULK)
+        publisher.start({Lane.BULK: waiting})
         publisher.close()
 
     def _waiting(self) -> int:

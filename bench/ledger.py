@@ -28,7 +28,8 @@ from bench.servers import missing, postgresql
 from db.answers import answer_step
 from db.attempts import Asked, Outcome, close_attempt, open_attempt
 from db.migrate import migrate
-from db.steps import add_steps, begin_job, claim_step
+from db.starts import begin_jobs
+from db.steps import add_steps, claim_step
 from mirepoix import Call
 from mirepoix.ledger.accept import Submission, accept_jobs
 from mirepoix.ledger.engine import Database
@@ -126,9 +127,8 @@ def _write(transaction: Transaction) -> None:
         accepted = accept_jobs(connection, "bench", SPEC, [Submission(str(ULID())) for _ in range(TOGETHER)])
     for job_id in (job.job_id for job in accepted):
         with transaction() as connection:
-            job = begin_job(connection, job_id)
-            assert job is not None
-            add_steps(connection, job, plan(root(SPEC)), {"mini": "bench"})
+            (job,) = begin_jobs(connection, [job_id])
+            add_steps(connection, [(job, plan(root(SPEC)))], {"mini": "bench"})
         with transaction() as connection:
             claim = claim_step(connection, job_id, ROOT, "bench")
             assert claim is not None

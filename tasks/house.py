@@ -31,7 +31,7 @@ from tasks.meters import Meters
 from tasks.providers import open_adapter, open_batches
 from tasks.providers.base import Adapter
 from tasks.providers.batches import BatchApi
-from tasks.sending import Batching
+from tasks.sending import SendingApp
 from tasks.showing import Showing
 from tasks.spans import NO_SPANS, Spans
 from tasks.telling import Teller
@@ -49,7 +49,7 @@ LATENCIES_FRESH = 10.0
 class House:
     """Settings, configuration, the ledger, the event loop and the adapters; each opened at first use, per process."""
 
-    def __init__(self, app: Batching, settings: Settings, config: Config) -> None:
+    def __init__(self, app: SendingApp, settings: Settings, config: Config) -> None:
         self.app = app
         self.settings = settings
         self.config = config

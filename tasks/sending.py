@@ -12,7 +12,7 @@ from celery.exceptions import Ignore
 from kombu.exceptions import BatchPublishError  # type: ignore[attr-defined]  # its stubs are of an older kombu
 
 
-class Batching(Celery):
+class SendingApp(Celery):
     """A Celery app whose threads can hold back what they send, to send it together.
 
     kombu writes what is published in a batch to Redis at once; on RabbitMQ, which confirms each message, a batch is no
@@ -44,7 +44,7 @@ class Batching(Celery):
                 self._here.producer = None
 
 
-def send(app: Batching, canvases: Sequence[Signature[Any]]) -> None:
+def send(app: SendingApp, canvases: Sequence[Signature[Any]]) -> None:
     """Send `canvases`, if there are any; raises kombu's OperationalError where the broker is away.
 
     A batch that broke goes message by message, with Celery's patience: a hint that comes twice does no harm.
@@ -67,5 +67,5 @@ class SendingTask(Task):  # type: ignore[type-arg]  # Celery subclasses it witho
 
     def on_replace(self, sig: Signature[Any]) -> None:
         """Send what takes this task's place, and end it."""
-        send(cast(Batching, self.app), [sig])
+        send(cast(SendingApp, self.app), [sig])
         raise Ignore("replaced")

@@ -10,7 +10,7 @@ from mirepoix.settings import Settings
 from tasks.chords import LedgerChords
 from tasks.house import House
 from tasks.registry import register_tasks
-from tasks.sending import Batching, SendingTask
+from tasks.sending import SendingApp, SendingTask
 from workers.connection import SiftingAMQP
 from workers.consumer import Consumer
 from workers.lanes import FastFirst
@@ -30,9 +30,9 @@ HEARTBEAT = 10
 """Seconds; a RabbitMQ that shows no sign of life for two of them is left, and looked for again."""
 
 
-def create_app(settings: Settings, config: Config) -> tuple[Batching, House]:
+def create_app(settings: Settings, config: Config) -> tuple[SendingApp, House]:
     """A Celery app with the house's queues and tasks, and what its tasks share."""
-    app = Batching(
+    app = SendingApp(
         "mirepoix",
         broker=settings.broker_url,
         backend=f"{LedgerChords.__module__}:{LedgerChords.__name__}",
