@@ -53,6 +53,7 @@ def create_app(settings: Settings, config: Config) -> tuple[SendingApp, House]:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_ignore_result=True,
+        result_backend_thread_safe=True,  # it keeps nothing; else each thread makes one
         task_track_started=True,
         task_send_sent_event=True,
         worker_send_task_events=True,
