@@ -2,8 +2,9 @@
 
 The root is `$`. Below it, a chain's step goes by its name or index, and the others by what they hold:
 `to.0` (route), `tiers.0` (cascade), `members.0` (ensemble), `items.0` (map), `then.0` (if). Beside a tier, `judges.0`
-judges its answer, `samples.0.1` asks it a second time, and `comparisons.1.0` compares tier 1's answer with tier 0's. The model that an ensemble asks about its members' answers
-is at `judge.0` or `fuse.0`. Paths are the keys of steps in the ledger.
+judges its answer, `samples.0.1` asks it a second time, and `comparisons.1.0` compares the answers of tiers 1 and 0. The
+model that an ensemble asks about its members' answers is at `judge.0` or `fuse.0`. Paths are the keys of steps in the
+ledger.
 """
 
 from __future__ import annotations
@@ -174,8 +175,8 @@ def location(place: Place) -> tuple[str | int, ...]:
     if place.parent is None:
         return ()
     if seen := judged(place):
-        field = ("gates", "judge") if len(seen) == 1 else ("agreement", "by", "judge")
-        return (*location(place.parent), "cascade", "accept", *field)
+        judge = ("gates", "judge") if len(seen) == 1 else ("agreement", "by", "judge")
+        return (*location(place.parent), "cascade", "accept", *judge)
     kind = place.parent.node.kind
     if is_adviser(place):
         return (*location(place.parent), kind, *_adviser_location(place, place.parent.node))

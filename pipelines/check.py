@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mirepoix.config import ANTHROPIC_WITHOUT_SAMPLING, Api, Config
 from mirepoix.errors import ConfigError, PipelineError
-from mirepoix.paths import Place, children, comparisons_of, samples_of, walk
+from mirepoix.paths import Place, children, samples_of, walk
 from mirepoix.prices import require_price
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Pipeline, Route
 from pipelines.gates import load_function
@@ -88,10 +88,9 @@ def _check_route(place: Place, node: Route) -> None:
 
 def _check_gates(place: Place, node: Cascade, config: Config) -> None:
     gates = node.accept.gates
-    for comparison in comparisons_of(place, 1):
-        unseen = {"answer", "other"} - names_in(comparison.node.prompt).names
-        if unseen:
-            raise PipelineError(f"step {place.path!r}: the prompt that compares answers does not show {sorted(unseen)}.")
+    comparing = node.accept.agreement.by.judge if node.accept.agreement else None
+    if comparing is not None and (unseen := {"answer", "other"} - names_in(comparing.call.prompt).names):
+        raise PipelineError(f"step {place.path!r}: the prompt that compares answers does not show {sorted(unseen)}.")
     if gates is None:
         return
     try:

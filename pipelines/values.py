@@ -79,7 +79,9 @@ def _material(tiers: Sequence[Place], values: Values, outputs: Values) -> Values
     """What a judge sees: what the first tier was asked, as far as that is known, what it answered, and the `other`."""
     tier = tiers[0]
     asked = render(tier.node.prompt, values) if isinstance(tier.node, Call) else as_text(values["previous"])
-    answers = {name: fence(name, as_text(outputs[one.path])) for name, one in zip(("answer", "other"), tiers, strict=False)}
+    answers = {
+        name: fence(name, as_text(outputs[one.path])) for name, one in zip(("answer", "other"), tiers, strict=False)
+    }
     return {"question": fence("question", asked), **answers}
 
 

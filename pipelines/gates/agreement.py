@@ -57,7 +57,8 @@ def _as_judged(agreement: Agreement, groups: Groups, tiers: Sequence[Tier]) -> S
     for number, group in enumerate(groups):
         first = group[0]
         before = [other[0] for other in joined]
-        said = {other: read_sameness(tiers[first].compared[other]) for other in before if other in tiers[first].compared}
+        heard = tiers[first].compared
+        said = {other: read_sameness(heard[other]) for other in before if other in heard}
         features |= {f"{first} = {other}": same for other, same in said.items()}
         missing = tuple(other for other in before if other not in said)
         same = next((index for index, other in enumerate(joined) if said.get(other[0])), None)

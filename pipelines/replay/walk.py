@@ -211,7 +211,7 @@ class Walk:
         return next_tier(node.accept, tiers, more=len(tiers) < len(node.tiers), given=given)
 
     def _advised(self, place: Place, node: Cascade, tiers: Mapping[int, Tier]) -> Move:
-        """What the version of the policy says that was asked at this point, or last; in another pipeline the one of now."""
+        """What the policy says that was asked at this point, or last; in another pipeline the one of now."""
         recorded = [decision.trained for decision in self._timed(place) if decision.trained]
         if node.policy is not None and not self.own:
             policy = self.trained.policy(node.policy.learned)
@@ -294,7 +294,7 @@ class Walk:
         return measured
 
     def _trained(self, place: Place, node: Route) -> Routers:
-        """The router that the recorded route asked, under the name that it has for it; in another pipeline that of now."""
+        """The router that the recorded route asked, under the name that it has there; in another pipeline that of now."""
         if node.router is None:
             return NO_ROUTERS
         asked = [decision.trained for decision in self._timed(place) if decision.trained] if self.own else []

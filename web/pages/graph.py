@@ -144,10 +144,8 @@ class _Artist:
         judge = cascade.accept.gates.judge if cascade.accept.gates else None
         drawing = _in_line(parts, escalates=True)
         comparing = cascade.accept.agreement.by.judge if cascade.accept.agreement else None
-        asked = " and ".join(
-            [*([f"judged by {judge.model}"] if judge else []), *([f"compared by {comparing.model}"] if comparing else [])]
-        )
-        return _framed(drawing, f"cascade, {asked}" if asked else "cascade: the next tier where not")
+        asked = [f"{what} by {one.model}" for what, one in (("judged", judge), ("compared", comparing)) if one]
+        return _framed(drawing, f"cascade, {' and '.join(asked)}" if asked else "cascade: the next tier where not")
 
     def _ensemble(self, place: Place, ensemble: Ensemble) -> Drawing:
         parts = [_named(self.node(member), member) for member in children(place)[:MOST_SHOWN]]
