@@ -294,7 +294,7 @@ class Walk:
         return measured
 
     def _trained(self, place: Place, node: Route) -> Routers:
-        """The router that the recorded route asked, under the name that it has there; in another pipeline that of now."""
+        """The router that the recorded route asked, under its name there; in another pipeline that of now."""
         if node.router is None:
             return NO_ROUTERS
         asked = [decision.trained for decision in self._timed(place) if decision.trained] if self.own else []

@@ -44,7 +44,8 @@ def judge(prompt: str) -> JsonValue:
 def compare(prompt: str) -> JsonValue:
     """Whether both answers name the same city; breaks, or talks nonsense, where one of them asks for that."""
     found = [re.search(rf"<{name}-(\w+)>\n(.*)\n</{name}-\1>", prompt, re.DOTALL) for name in ("answer", "other")]
-    assert all(found) and "<question-" in prompt, "the judge is not shown all"
+    assert all(found), "the judge is not shown both answers"
+    assert "<question-" in prompt, "the judge is shown no question"
     answers = [one[2] for one in found if one]
     if any("break the judge" in answer for answer in answers):
         raise ValueError("the judge breaks")
