@@ -47,6 +47,12 @@ def split(outcomes: Sequence[Outcome], models: Sequence[str]) -> Split:
                 f"{known} outcomes of {model!r} are left to learn from; a router needs {FEWEST}. Ask it more questions "
                 "(`mirepoix replay --live`, an ensemble), or leave it out with --models."
             )
+    unpriced = [model for model in models if not any(model in outcome.cost for outcome in measure)]
+    if unpriced:
+        raise InputError(
+            f"no cost is known of {', '.join(unpriced)}; a router is measured by quality and cost. Give each a `price` "
+            "in mirepoix.yaml, or its `cost` in the labels, or leave it out with --models."
+        )
     if len(whole) < FEWEST:
         raise InputError(
             f"{len(whole)} of {len(measure)} questions kept back tell score and cost of each of {', '.join(models)}; "

@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ class Outcome:
     """One question, and for each model that was asked how right its answer was, 0..1.
 
     `pred` are the models' answers as parsed, `answer` is the right one. `cost` is USD, `out_chars` the characters of an
-    answer, `response` its text; each holds the models for which it is known.
+    answer, `out_tokens` its tokens, as recorded or as its characters tell, `response` its text; each holds the models
+    for which it is known.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Outcome:
     answer: str | None = None
     cost: Mapping[str, Decimal] = field(default_factory=dict)
     out_chars: Mapping[str, int] = field(default_factory=dict)
+    out_tokens: Mapping[str, float] = field(default_factory=dict)
     response: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -138,6 +141,7 @@ def _as_outcome(line: Mapping[str, Any], price_of: Mapping[str, TokenPrice]) -> 
         answer=None if line.get("answer") is None else str(line["answer"]),
         cost={model: usd for model in score if (usd := _cost(line, model, price_of)) is not None},
         out_chars={model: int(number) for model, number in _known(line, "out_chars").items()},
+        out_tokens=_received(line),
         response={model: _text(text) for model, text in _known(line, "response").items()},
     )
 
@@ -146,6 +150,15 @@ def _known(line: Mapping[str, Any], column: str) -> dict[str, Any]:
     """What a column tells of each model; null is as good as nothing."""
     told = line.get(column)
     return {} if told is None else {model: value for model, value in told.items() if value is not None}
+
+
+def _received(line: Mapping[str, Any]) -> dict[str, float]:
+    """The tokens of each model's answer, as recorded, else by its characters."""
+    by_length = {m: int(number) / CHARACTERS_PER_OUTPUT_TOKEN for m, number in _known(line, "out_chars").items()}
+    tokens = {m: float(number) for m, number in {**by_length, **_known(line, "out_tokens")}.items()}
+    if not all(0 <= number < inf for number in tokens.values()):
+        raise ValueError("'out_tokens' and 'out_chars' must hold numbers of at least 0")
+    return tokens
 
 
 def _text(value: object) -> str:
@@ -165,9 +178,7 @@ def _cost(line: Mapping[str, Any], model: str, price_of: Mapping[str, TokenPrice
     if price is None:
         return None
     sent = _known(line, "in_tokens").get(model)
-    received = _known(line, "out_tokens").get(model)
+    received = _received(line).get(model, 0)
     if sent is None:
         sent = len(line["question"]) / CHARACTERS_PER_INPUT_TOKEN
-    if received is None:
-        received = _known(line, "out_chars").get(model, 0) / CHARACTERS_PER_OUTPUT_TOKEN
     return (price.input * Decimal(sent) + price.output * Decimal(received)).quantize(PICODOLLAR)

@@ -8,7 +8,7 @@ find hard cancels out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.outcomes import Outcome
+from learning.tariffs import tariffs_of
 from mirepoix.errors import InputError
 from pipelines.learned.model import LearnedRouter
-from pipelines.learned.policy import Aim, choose_model, price_of_quality
+from pipelines.learned.policy import Aim, Tariff, choose_model, price_of_quality
+from pipelines.routers.query import estimate
 
 RESAMPLES = 1000
 PRICES = 60
@@ -97,13 +99,14 @@ def measure(
     Raises InputError where a score or a cost is missing.
     """
     truth = _Truth.of(outcomes, router.models)
-    chances = predict(router, outcomes)
+    tariffs = tariffs_of(outcomes, router.models)
     means = truth.scores.mean(axis=0)
     best = int(np.argmax(means))
     blind = np.tile(_trained_means(router), (len(outcomes), 1))
-    mine = _Way(truth, chances, _choose(router, chances, truth, target_quality))
-    single = _Way(truth, blind, np.full(len(outcomes), best))
-    theirs = None if current is None else _current_way(current, outcomes, truth, target_quality)
+    mine = _way_of(router, outcomes, truth, tariffs, target_quality)
+    single = _Way(truth, blind, np.tile(truth.costs.mean(axis=0), (len(outcomes), 1)), np.full(len(outcomes), best))
+    known = current is not None and set(current.models) & set(truth.models)
+    theirs = _way_of(current, outcomes, truth, tariffs, target_quality) if current is not None and known else None
     other = single if theirs is None else theirs
     return Report(
         questions=len(outcomes),
@@ -115,12 +118,6 @@ def measure(
         current=None if theirs is None else theirs.measured(calibrated=True),
         gain=_estimate(lambda weights: mine.area(weights) - other.area(weights), len(outcomes)),
     )
-
-
-def predict(router: LearnedRouter, outcomes: Sequence[Outcome]) -> Floats:
-    """The chances of the router's models, [questions, models]."""
-    predicted = [router.predict(outcome.question) for outcome in outcomes]
-    return np.array([[chance[model] for model in router.models] for chance in predicted])
 
 
 def calibration_error(chances: Floats, scores: Floats) -> float:
@@ -151,24 +148,19 @@ class _Truth:
         costs = np.array([[float(outcome.cost[model]) for model in models] for outcome in outcomes])
         return cls(tuple(models), scores, costs)
 
-    @property
-    def expected(self) -> Floats:
-        """What each model costs on average: what is known before it is asked."""
-        mean: Floats = self.costs.mean(axis=0)
-        return mean
-
 
 @dataclass(frozen=True, eq=False)
 class _Way:
-    """A way of choosing: the chances it goes by, and whom it asks at the aim (indices of models)."""
+    """A way of choosing: the chances and costs it goes by, and whom it asks at the aim (indices of models)."""
 
     truth: _Truth
     chances: Floats
+    expected: Floats
     chosen: NDArray[np.int64]
 
     def area(self, weights: Floats) -> Floats:
         """The area for each row of `weights` (resamples of the questions)."""
-        return _areas(self.truth, self.chances, weights)
+        return _areas(self.truth, self.chances, self.expected, weights)
 
     def measured(self, *, calibrated: bool) -> Measured:
         rows = np.arange(len(self.chosen))
@@ -183,27 +175,35 @@ class _Way:
         )
 
 
-def _current_way(
-    current: LearnedRouter, outcomes: Sequence[Outcome], truth: _Truth, target_quality: float
-) -> _Way | None:
-    """The current router on the same questions; None where these tell nothing of any of its models.
+def _way_of(
+    router: LearnedRouter,
+    outcomes: Sequence[Outcome],
+    truth: _Truth,
+    tariffs: Mapping[str, Tariff],
+    target_quality: float,
+) -> _Way:
+    """A router on these questions: what it expects of each model, and whom its policy asks at that aim.
 
     A model that it does not know, or that the questions do not tell of, is one that it would never ask.
     """
-    if not set(current.models) & set(truth.models):
-        return None
-    predicted = [current.predict(outcome.question) for outcome in outcomes]
-    chances = np.array([[chance.get(model, -np.inf) for model in truth.models] for chance in predicted])
-    return _Way(truth, chances, _choose(current, chances, truth, target_quality))
-
-
-def _choose(router: LearnedRouter, chances: Floats, truth: _Truth, target_quality: float) -> NDArray[np.int64]:
-    """Whom the router's policy asks at that aim, by what models cost on average."""
-    cost = {m: float(usd) for m, usd in zip(truth.models, truth.expected, strict=True) if m in router.models}
-    aim = Aim(quality_per_usd=price_of_quality(target_quality, cost, router.held_out))
-    rows = ({m: row[i] for i, m in enumerate(truth.models) if m in cost} for row in chances)
-    chosen = [choose_model(chance, cost, aim, router.held_out).model for chance in rows]
-    return np.array([truth.models.index(model) for model in chosen])
+    forecasts = [router.forecast(outcome.question) for outcome in outcomes]
+    tokens = [estimate(outcome.question) for outcome in outcomes]
+    costs = [
+        {model: float(tariff.cost(sent, said.answer_tokens.get(model, 0.0))) for model, tariff in tariffs.items()}
+        for said, sent in zip(forecasts, tokens, strict=True)
+    ]
+    known = {model: tariff for model, tariff in tariffs.items() if model in router.models}
+    aim = Aim(quality_per_usd=price_of_quality(target_quality, known, router.held_out))
+    chosen = [
+        choose_model(said.chance, {model: usd[model] for model in known}, aim, known, router.held_out).model
+        for said, usd in zip(forecasts, costs, strict=True)
+    ]
+    return _Way(
+        truth,
+        np.array([[said.chance.get(model, -np.inf) for model in truth.models] for said in forecasts]),
+        np.array([[usd[model] for model in truth.models] for usd in costs]),
+        np.array([truth.models.index(model) for model in chosen]),
+    )
 
 
 def _trained_means(router: LearnedRouter) -> Floats:
@@ -212,10 +212,9 @@ def _trained_means(router: LearnedRouter) -> Floats:
     return mean
 
 
-def _areas(truth: _Truth, chances: Floats, weights: Floats) -> Floats:
+def _areas(truth: _Truth, chances: Floats, expected: Floats, weights: Floats) -> Floats:
     """For each row of `weights` the mean quality to be had, from the cost of the cheapest model to the dearest's."""
-    expected = truth.expected
-    spread = max(float(expected.max() - expected.min()), TINY)
+    spread = max(float(np.ptp(truth.costs.mean(axis=0))), TINY)
     prices = np.concatenate([[0.0], np.logspace(-3, 3, PRICES) / spread])
     chosen = np.array([np.argmax(chances - price * expected, axis=1) for price in prices]).T
     rows = np.arange(len(chances))[:, None]

@@ -41,10 +41,11 @@ def outcomes_of(traces: Iterable[TraceView], config: Config) -> list[Outcome]:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one question: by model what each source says, what answers cost, and the last one."""
+    """What is known of one question: by model what each source says, what answers cost, their tokens, the last one."""
 
     said: dict[str, dict[FeedbackSource, list[float]]] = field(default_factory=lambda: defaultdict(dict))
     cost: dict[str, list[Decimal]] = field(default_factory=lambda: defaultdict(list))
+    tokens: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     response: dict[str, str] = field(default_factory=dict)
 
     def say(self, model: str, source: FeedbackSource, score: float) -> None:
@@ -57,6 +58,7 @@ def _outcome(question: str, known: _Known) -> Outcome:
         question=question,
         score={model: _trusted(said) for model, said in known.said.items()},
         cost={model: (sum(paid, Decimal(0)) / len(paid)).quantize(PICODOLLAR) for model, paid in known.cost.items()},
+        out_tokens={model: fmean(tokens) for model, tokens in known.tokens.items()},
         response=known.response,
     )
 
@@ -76,6 +78,8 @@ def _learn(known: _Known, trace: TraceView) -> None:
         known.response[call.model] = as_text(step.output)
         if not any(attempt.cached for attempt in call.attempts):
             known.cost[call.model].append(_cost(call))
+            if call.attempts and (tokens := call.attempts[-1].output_tokens) is not None:
+                known.tokens[call.model].append(tokens)
         if step.path in judged:
             known.say(call.model, FeedbackSource.JUDGE, judged[step.path])
         if any(attempt.form is not None for attempt in call.attempts):

@@ -15,7 +15,7 @@ from typing import Any
 
 from learning.compare.answers import answer_methods
 from learning.compare.bootstrap import resamples
-from learning.compare.learned import facts, predict_all, train_elsewhere, try_router
+from learning.compare.learned import ask_all, facts, train_elsewhere, try_router
 from learning.compare.measure import measure
 from learning.compare.methods import Tried, oracle, published_routers, simple_methods
 from learning.compare.plan import Plan, Planned
@@ -98,15 +98,15 @@ def compare(plan: Plan, effort: Effort) -> FileResult:
     trial = replace(plan.trial, train=plan.trial.train.embedded(embed), test=plan.trial.test.embedded(embed))
     train, test = trial.train, trial.test
     router = train_router(train.outcomes, train.models, seed=trial.seed)
-    chances = predict_all(router, test)
+    said = ask_all(router, train, test)
     abroad = train_elsewhere(trial, plan.elsewhere)
 
     def tried() -> Iterator[Tried]:
         yield from simple_methods(trial)
         yield from published_routers(trial)
-        yield from try_router("learned", router, trial, chances)
+        yield from try_router("learned", router, trial, said)
         if abroad is not None:
-            yield from try_router("learned elsewhere", abroad, trial, predict_all(abroad, test))
+            yield from try_router("learned elsewhere", abroad, trial, ask_all(abroad, train, test))
         yield from answer_methods(trial)
         yield oracle(trial)
 
@@ -125,7 +125,7 @@ def compare(plan: Plan, effort: Effort) -> FileResult:
         trained_on=plan.trained_on,
         notes=[*plan.notes, *no_other],
         methods=measure(list(tried()), test, trial.pair, weights),
-        router=facts(router, test, chances),
+        router=facts(router, test, said.chances),
         promises=[],
         seconds=round(time.process_time() - begun, 1),
     )

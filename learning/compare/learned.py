@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,12 +13,14 @@ from learning.compare.methods import TARGETS, Trial, Tried
 from learning.compare.metrics import Floats
 from learning.compare.reliability import calibration_error, reliability
 from learning.compare.results import RouterFacts
-from learning.compare.sweep import CostModel, Sweep, by_threshold, by_value, choices, thresholds
+from learning.compare.sweep import Sweep, by_threshold, by_value, choices, thresholds
 from learning.compare.table import Table, folded
 from learning.outcomes import Outcome
+from learning.tariffs import tariffs_of
 from learning.train import FEWEST, train_router
 from pipelines.learned.model import LearnedRouter
-from pipelines.learned.policy import Aim, choose_model, price_of_quality
+from pipelines.learned.policy import Aim, Tariff, choose_model, price_of_quality
+from pipelines.routers.query import estimate
 
 CHARACTERS = 2_000
 """Of the queries by which a router is timed."""
@@ -25,40 +28,61 @@ WARM, TIMED = 20, 500
 """Queries asked before the clock, and by the clock."""
 
 
-def try_router(name: str, router: LearnedRouter, trial: Trial, chances: Floats) -> Iterator[Tried]:
-    """`router` on unseen questions: for the pair, where it knows both, and among all models that it knows.
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a router says of questions: chances, and what answers are expected to cost (USD), [questions, models].
 
-    `chances` are what `predict_all` tells of those questions.
+    Models that it does not know have no chance, and are never worth asking.
     """
-    costs = CostModel.of(trial.train).expect(trial.test)
+
+    chances: Floats
+    costs: Floats
+    tariffs: Mapping[str, Tariff]
+
+
+def ask_all(router: LearnedRouter, train: Table, test: Table) -> Said:
+    """What `router` says of the questions of `test`, where costs are as on `train`."""
+    tariffs = tariffs_of(train.outcomes, train.models)
+    said = [router.forecast(question) for question in test.questions]
+    tokens = [estimate(question) for question in test.questions]
+    chances = [[one.chance.get(model, -np.inf) for model in test.models] for one in said]
+    costs = [
+        [float(tariffs[model].cost(sent, one.answer_tokens.get(model, 0.0))) for model in test.models]
+        for one, sent in zip(said, tokens, strict=True)
+    ]
+    return Said(np.array(chances), np.array(costs), tariffs)
+
+
+def try_router(name: str, router: LearnedRouter, trial: Trial, said: Said) -> Iterator[Tried]:
+    """`router` on unseen questions: for the pair, where it knows both, and among all models that it knows."""
+    chances = said.chances
     cheap, strong = trial.pair
     known = [column for column, model in enumerate(trial.test.models) if model in router.models]
     if {cheap, strong} <= set(known):
         scores = chances[:, strong] - chances[:, cheap]
         swept = by_threshold(trial.test, scores, thresholds(scores), trial.pair)
-        yield Tried(f"{name}, pair", swept, _aimed(router, trial, chances, [cheap, strong]))
-    yield Tried(name, by_value(trial.test, chances, costs, trial.unit), _aimed(router, trial, chances, known))
+        yield Tried(f"{name}, pair", swept, _aimed(router, trial, said, [cheap, strong]))
+    yield Tried(name, by_value(trial.test, chances, said.costs, trial.unit), _aimed(router, trial, said, known))
 
 
-def _aimed(router: LearnedRouter, trial: Trial, chances: Floats, columns: Sequence[int]) -> dict[float, Sweep]:
-    return {target: aim(router, trial.train, trial.test, chances, columns, target) for target in TARGETS}
+def _aimed(router: LearnedRouter, trial: Trial, said: Said, columns: Sequence[int]) -> dict[float, Sweep]:
+    return {target: aim(router, trial.test, said, columns, target) for target in TARGETS}
 
 
-def aim(
-    router: LearnedRouter, train: Table, test: Table, chances: Floats, columns: Sequence[int], target: float
-) -> Sweep:
-    """What `target_quality` makes of `chances` [questions, models], with the costs that answers had on `train`.
-
-    Models that are not among `columns` are not asked.
-    """
-    usd = train.cost.mean(axis=0)
+def aim(router: LearnedRouter, test: Table, said: Said, columns: Sequence[int], target: float) -> Sweep:
+    """What `target_quality` makes of what was `said` of the questions of `test`; only models at `columns` are asked."""
     names = {column: test.models[column] for column in columns}
-    cost = {name: float(usd[column]) for column, name in names.items()}
-    price = price_of_quality(target, cost, router.held_out)
-    aimed = Aim(quality_per_usd=price)
+    tariffs = {name: said.tariffs[name] for name in names.values()}
+    aimed = Aim(quality_per_usd=price_of_quality(target, tariffs, router.held_out))
     chosen = [
-        choose_model({name: row[column] for column, name in names.items()}, cost, aimed, router.held_out).model
-        for row in chances
+        choose_model(
+            {name: chances[column] for column, name in names.items()},
+            {name: costs[column] for column, name in names.items()},
+            aimed,
+            tariffs,
+            router.held_out,
+        ).model
+        for chances, costs in zip(said.chances, said.costs, strict=True)
     ]
     return choices(test, np.array([[test.column(model)] for model in chosen]))
 

@@ -13,7 +13,7 @@ from learning.compare.answers import (
     train_on,
     voters_in,
 )
-from learning.compare.learned import aim, predict_all
+from learning.compare.learned import aim, ask_all
 from learning.compare.results import Promise
 from learning.compare.sweep import Sweep
 from learning.compare.table import Table
@@ -44,8 +44,8 @@ def check_cascades(halves: Halves) -> list[Promise]:
 
 def _route(learn: Table, unseen: Table) -> dict[float, Sweep]:
     router = train_router(learn.outcomes, learn.models)
-    chances = predict_all(router, unseen)
-    return {target: aim(router, learn, unseen, chances, range(len(learn.models)), target) for target in TARGETS}
+    said = ask_all(router, learn, unseen)
+    return {target: aim(router, unseen, said, range(len(learn.models)), target) for target in TARGETS}
 
 
 def _cascade(learn: Table, unseen: Table) -> dict[float, Sweep]:

@@ -25,28 +25,45 @@ from mirepoix.errors import InputError
 from pipelines.learned.features import BUCKETS, FORM, form, hashed
 from pipelines.learned.policy import HeldOut
 
-MAGIC = b"mirepoix router 1\n"
+MAGIC = b"mirepoix router 2\n"
 LENGTH = 4
 """Bytes of the header's length, big-endian."""
 LARGEST = 20_000_000
 """Bytes that a router may take."""
 MOST_MODELS = 64
-MOST_TASKS = 200
+MOST_TASKS = 120
+EVIDENCE = ("chances", "scores", "tokens", "answers")
+"""The arrays of `HeldOut`, in order."""
 SURE = 0.01
 """No chance is nearer to 0 or 1 than this."""
 SHARPNESS = 20.0
 """By how much a task's score counts when scores become shares (softmax)."""
 
+LENGTHS = (0.1, 5.0)
+"""Within which multiples of a model's mean an answer's length is expected."""
+
 Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is expected of each model: the chance that it answers rightly, 0..1, and the tokens of its answer.
+
+    Of a model whose answers' lengths are not known, `answer_tokens` is 0.
+    """
+
+    chance: Mapping[str, float]
+    answer_tokens: Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedRouter:
-    """Weights of a linear model; R = models + tasks.
+    """Weights of a linear model; R = models + tasks + models.
 
     `rarity` [BUCKETS] weighs words by how rare they are (idf). `form_mean` and `form_scale` [FORM] bring measures to
-    one scale. `words` [BUCKETS, R], `forms` [FORM, R] and `bias` [R] score each model and each kind of task; `worth`
-    [tasks, models] is how much better than on average a model is at a task. `held_out` tells how well all that does.
+    one scale. `words` [BUCKETS, R] and `forms` [FORM, R] score each model and each kind of task, both with `bias`, and
+    tell by what share each model's answer is longer than its mean, `length` [models] tokens. `worth` [tasks, models] is
+    how much better than on average a model is at a task. `held_out` tells how well all that does.
     """
 
     models: tuple[str, ...]
@@ -56,6 +73,7 @@ class LearnedRouter:
     words: NDArray[np.float16]
     forms: Array
     bias: Array
+    length: Array
     worth: Array
     held_out: HeldOut
 
@@ -66,12 +84,17 @@ class LearnedRouter:
 
     def predict(self, text: str) -> dict[str, float]:
         """The chance of a right answer for each model, 0..1."""
+        return dict(self.forecast(text).chance)
+
+    def forecast(self, text: str) -> Forecast:
+        """What is expected of each model's answer to `text`."""
         buckets, values = hashed(text)
         values = unit(values * self.rarity[buckets])
         measures = (form(text) - self.form_mean) / self.form_scale
-        scores = values @ self.words[buckets].astype(np.float32) + measures @ self.forms + self.bias
-        chances = as_chances(scores[None], self.worth)[0]
-        return dict(zip(self.models, chances.tolist(), strict=True))
+        scores = values @ self.words[buckets].astype(np.float32) + measures @ self.forms
+        chances = as_chances((scores[: len(self.bias)] + self.bias)[None], self.worth)[0]
+        lengths = as_lengths(scores[len(self.bias) :], self.length)
+        return Forecast(*(dict(zip(self.models, told.tolist(), strict=True)) for told in (chances, lengths)))
 
     def to_bytes(self) -> bytes:
         """The router as a file holds it; the same router gives the same bytes."""
@@ -96,12 +119,12 @@ class LearnedRouter:
             arrays[name], rest = stored if name == "words" else stored.astype(np.float32), rest[size:]
         if rest or not all(np.isfinite(array).all() for array in arrays.values()) or (arrays["form_scale"] <= 0).any():
             raise InputError("the router's file holds more than its arrays, or numbers that cannot be.")
-        evidence = HeldOut(models, arrays.pop("chances"), arrays.pop("scores"))
+        evidence = HeldOut(models, *(arrays.pop(name) for name in EVIDENCE))
         return cls(models, **arrays, held_out=evidence)
 
     def _pieces(self) -> list[bytes]:
         layout = _layout(len(self.models), len(self.worth), len(self.held_out.scores))
-        arrays: dict[str, Any] = {**vars(self), "chances": self.held_out.chances, "scores": self.held_out.scores}
+        arrays: dict[str, Any] = {**vars(self), **vars(self.held_out)}
         return [np.ascontiguousarray(arrays[name], kind).tobytes() for name, (kind, _) in layout.items()]
 
 
@@ -119,6 +142,12 @@ def as_chances(scores: Array, worth: Array) -> Array:
     return np.clip(chances, SURE, 1 - SURE)
 
 
+def as_lengths(longer: Array, mean: Array) -> Array:
+    """[..., models]: the tokens of answers that are so much longer than the mean, as a share of it."""
+    lengths: Array = mean * np.clip(1 + longer, *LENGTHS)
+    return lengths
+
+
 def task_shares(scores: Array) -> Array:
     """[questions, tasks]: how much each question is of each kind of task; shares of 1."""
     raised = np.exp(SHARPNESS * (scores - scores.max(axis=1, keepdims=True)))
@@ -132,12 +161,15 @@ def _layout(models: int, tasks: int, held_out: int) -> dict[str, tuple[str, tupl
         "rarity": ("<f4", (BUCKETS,)),
         "form_mean": ("<f4", (len(FORM),)),
         "form_scale": ("<f4", (len(FORM),)),
-        "words": ("<f2", (BUCKETS, models + tasks)),
-        "forms": ("<f4", (len(FORM), models + tasks)),
+        "words": ("<f2", (BUCKETS, 2 * models + tasks)),
+        "forms": ("<f4", (len(FORM), 2 * models + tasks)),
         "bias": ("<f4", (models + tasks,)),
+        "length": ("<f4", (models,)),
         "worth": ("<f4", (tasks, models)),
         "chances": ("<f2", (held_out, models)),
         "scores": ("<f2", (held_out, models)),
+        "tokens": ("<f4", (held_out,)),
+        "answers": ("<f4", (held_out, models)),
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log10, sqrt
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,12 @@ from numpy.typing import NDArray
 
 from mirepoix.errors import PipelineError
 
-STEPS = 24
-"""Halvings in the search for a price: to one part in ten million."""
+PRICES = 120
+"""Prices of quality that are tried, over five powers of ten."""
 SURENESS = 1.645
-"""Standard errors by which held-out quality must exceed what is asked for: a bound that holds in 95 of 100 cases."""
-FREE = 1e-6
-"""What a model costs at least, as a share of what the dearest one costs."""
-GRAIN = 50
-"""Steps of a factor ten in which relative costs are told apart, so that a price that was found serves again."""
-
+"""Standard errors that a difference exceeds by chance in 5 of 100 cases."""
+POINT = 0.01
+"""By how much of the best model's quality a promise may be missed."""
 Array = NDArray[np.floating[Any]]
 
 
@@ -47,16 +44,36 @@ class Aim:
             raise PipelineError("an aim is exactly one of target_quality, quality_per_usd and max_cost_per_call.")
 
 
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What a model charges, in USD: for each question, for each token of it, and for each token of its answer.
+
+    `most` is how many tokens an answer may have.
+    """
+
+    fixed: float
+    sent: float = 0.0
+    received: float = 0.0
+    most: float = inf
+
+    def cost(self, tokens: Array | float, answer: Array | float) -> Array | float:
+        """What a question of so many `tokens` is expected to cost where the answer is expected to have so many."""
+        return self.fixed + self.sent * tokens + self.received * np.minimum(answer, self.most)
+
+
 @dataclass(frozen=True, eq=False)
 class HeldOut:
     """What was predicted for questions that were not learned from, and what came of them.
 
-    `chances` and `scores` are [questions, models], 0..1.
+    `chances` and `scores` are [questions, models], 0..1; `answers` are the tokens expected of each model's answer,
+    [questions, models]; `tokens` [questions] are those of the questions.
     """
 
     models: tuple[str, ...]
     chances: Array
     scores: Array
+    tokens: Array
+    answers: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +85,10 @@ class Chosen:
     price: float
 
 
-def choose_model(chance: Mapping[str, float], cost: Mapping[str, float], aim: Aim, held_out: HeldOut) -> Chosen:
-    """Choose among the models of `cost` (USD for this question each), which are all in `chance`.
+def choose_model(
+    chance: Mapping[str, float], cost: Mapping[str, float], aim: Aim, tariffs: Mapping[str, Tariff], held_out: HeldOut
+) -> Chosen:
+    """Choose among the models of `cost` (USD for this question each), which are all in `chance` and `tariffs`.
 
     `held_out` is what the router that predicts `chance` carries with it. Where no model is as cheap as
     `max_cost_per_call`, the cheapest is chosen.
@@ -79,41 +98,36 @@ def choose_model(chance: Mapping[str, float], cost: Mapping[str, float], aim: Ai
         affordable = {model: usd for model, usd in cost.items() if usd <= aim.max_cost_per_call}
         price, open_to = 0.0, affordable or {min(cost, key=lambda model: cost[model]): 0.0}
     if price is None:
-        price = price_of_quality(aim.target_quality or 0.0, cost, held_out)
+        price = price_of_quality(aim.target_quality or 0.0, {model: tariffs[model] for model in cost}, held_out)
     model = min(open_to, key=lambda name: (price * cost[name] - chance[name], cost[name]))
     return Chosen(model, chance[model], price)
 
 
-def price_of_quality(target: float, cost: Mapping[str, float], held_out: HeldOut) -> float:
+def price_of_quality(target: float, tariffs: Mapping[str, Tariff], held_out: HeldOut) -> float:
     """The highest price, in right answers per USD, at which held-out questions are answered well enough.
 
-    That is `target` times as well as by the best of the models in `cost`, by more than chance explains. Where only the
-    best model itself is as good as that, 0: each question goes to the model with the best chance.
+    That is so well that as many new questions are answered `target` times as well as by the best of the models in
+    `tariffs`, less a point, in 95 of 100 cases. Where at no price that can be promised, 0: each question goes to the
+    model with the best chance.
     """
-    dearest = max(cost.values())
-    if dearest <= 0:
-        return 0.0
-    ratios = tuple((model, round(GRAIN * log10(max(usd / dearest, FREE)))) for model, usd in cost.items())
-    return _relative_price(target, ratios, held_out) / dearest
+    return _price(target, tuple(tariffs.items()), held_out)
 
 
 @lru_cache(maxsize=256)
-def _relative_price(target: float, ratios: tuple[tuple[str, int], ...], held_out: HeldOut) -> float:
-    """As `price_of_quality`, in right answers per cost of the dearest model; `ratios` are logarithms of costs."""
-    columns = [held_out.models.index(model) for model, _ in ratios]
-    chances, scores = held_out.chances[:, columns], held_out.scores[:, columns]
-    costs = np.array([10 ** (ratio / GRAIN) for _, ratio in ratios])
+def _price(target: float, tariffs: tuple[tuple[str, Tariff], ...], held_out: HeldOut) -> float:
+    columns = [held_out.models.index(model) for model, _ in tariffs]
+    chances, scores, answers = (part[:, columns] for part in (held_out.chances, held_out.scores, held_out.answers))
+    charged = [tariff.cost(held_out.tokens, answers[:, place]) for place, (_, tariff) in enumerate(tariffs)]
+    costs = np.stack(np.broadcast_arrays(*charged, held_out.tokens)[:-1], axis=1)
+    spread = float(np.ptp(costs.mean(axis=0)))
+    if spread <= 0:
+        return 0.0
     best = scores[:, scores.mean(axis=0).argmax()]
-
-    def keeps(price: float) -> bool:
+    for price in np.geomspace(1e2, 1e-3, PRICES) / spread:
         chosen = np.argmax(chances - price * costs, axis=1)
         margin = np.take_along_axis(scores, chosen[:, None], axis=1)[:, 0] - target * best
-        return bool(margin.mean() >= SURENESS * margin.std() / sqrt(len(margin)))
-
-    low, high = 0.0, 1 / max(float(costs.max() - costs.min()), FREE)
-    if keeps(high):
-        return high
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if keeps(middle) else (low, middle)
-    return low
+        # The questions held out are a sample, and so are the new ones: the difference of two has twice the variance.
+        luck = SURENESS * margin.std() * sqrt(2 / len(margin))
+        if margin.mean() >= max(luck - POINT * best.mean(), 0):
+            return float(price)
+    return 0.0

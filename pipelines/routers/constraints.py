@@ -55,11 +55,12 @@ class Constraints:
         own = [model for model in config.in_house(call.model) if self.last_resort or model in config.line(call.model)]
         return own[0] if own else None
 
-    def tokens(self, place: Place, call: Call) -> tuple[int, int]:
-        """About how many tokens the call at `place` sends, and how many it may get."""
+    def tokens(self, place: Place, call: Call, query: int | None = None) -> tuple[int, int]:
+        """About how many tokens the call at `place` sends, and how many it may get; with a query of so many tokens."""
+        asked = self.query.tokens if query is None else query
         written = estimate(call.prompt) + estimate(call.system or "")
         most = call.max_tokens or self.query.config.models[self.asked(call) or call.model].max_tokens
-        return written + (self.query.tokens if self.sees_query(place) else 0), most
+        return written + (asked if self.sees_query(place) else 0), most
 
     def _against_call(self, place: Place, call: Call) -> list[str]:
         model = self.asked(call)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
+from math import inf
 from types import MappingProxyType
 from typing import TypeVar
 
 from mirepoix.errors import ConfigError
-from mirepoix.paths import Place, child, children
+from mirepoix.paths import Place, child, children, walk_below
 from mirepoix.prices import Usage, cost
 from mirepoix.spec import Branch, Call, Cascade, Chain, Ensemble, If, Map, Route
 from pipelines.routers.constraints import Constraints
@@ -46,6 +47,28 @@ class Candidate:
         """As configured (`latency`), else the median of recent attempts; None where nobody knows."""
         return self._total(self.place, self._seconds_of_call, at_once=max)
 
+    def cost_of(self, tokens: int, answer: int | None) -> Decimal | None:
+        """USD for a query of so many tokens, where the first call answers in `answer` tokens, the others in their most.
+
+        None for `answer` is the most as well; None is returned where a price is not known.
+        """
+        return self._total(self.place, partial(self._cost_of_call, tokens=tokens, answer=answer), at_once=_sum)
+
+    @cached_property
+    def first_model(self) -> str | None:
+        """The model of its first call; None where it has none."""
+        return None if self._first is None else self._first[1].model
+
+    @cached_property
+    def longest_answer(self) -> float:
+        """How many tokens its first call may get."""
+        return inf if self._first is None else self.constraints.tokens(*self._first)[1]
+
+    @cached_property
+    def _first(self) -> tuple[Place, Call] | None:
+        calls = ((below, below.node) for below in walk_below(self.place) if isinstance(below.node, Call))
+        return next(calls, None)
+
     def _total(self, place: Place, of_call: _OfCall[Amount], *, at_once: _Together[Amount]) -> Amount | None:
         """The amount for all of `place`; `at_once` makes one of those of calls that run at the same time."""
         node = place.node
@@ -68,9 +91,13 @@ class Candidate:
             return min(known)
         return at_once(known) if isinstance(node, Ensemble) else _sum(known)
 
-    def _cost_of_call(self, place: Place, call: Call) -> Decimal | None:
+    def _cost_of_call(
+        self, place: Place, call: Call, tokens: int | None = None, answer: int | None = None
+    ) -> Decimal | None:
         config, key = self.constraints.query.config, self.constraints.asked(call) or call.model
-        sent, most = self.constraints.tokens(place, call)
+        sent, most = self.constraints.tokens(place, call, tokens)
+        if answer is not None and self._first is not None and place.path == self._first[0].path:
+            most = answer
         try:
             provider = config.providers[config.provider_of(key)]
             return cost(config.models[key], provider.api, Usage(input=sent, output=most), provider.prices_of)

@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mirepoix.errors import PipelineError
-from mirepoix.paths import Place, walk_below
-from mirepoix.spec import Call, Route
+from mirepoix.spec import Route
 from mirepoix.spec.route import AIMS
 from mirepoix.strict import unknown
 from pipelines.routers.expectation import Candidate
@@ -18,9 +17,12 @@ from pipelines.routers.query import Query
 
 if TYPE_CHECKING:  # numpy: only who has such a route needs the extra `learned`
     from pipelines.learned.model import LearnedRouter
+    from pipelines.learned.policy import Tariff
 
 Routers = Mapping[str, "LearnedRouter"]
 """Trained routers by the names under which routes ask for them."""
+MANY = 1_000
+"""Tokens by which a branch's charge for a token is told."""
 NO_ROUTERS: Routers = MappingProxyType({})
 
 
@@ -32,22 +34,43 @@ def by_learned(node: Route, query: Query, candidates: Sequence[Candidate], route
     if router is None:
         raise PipelineError(f"the router {node.router!r} is not at hand; `mirepoix train {node.router}` makes one.")
     branches = _by_model(node, router, candidates)
-    cost = {model: float(candidate.cost or 0) for model, candidate in branches.items()}
-    chance = router.predict(query.text)
     aim = {name: value for name in AIMS if (value := getattr(node, name)) is not None}
-    chosen = choose_model({model: chance[model] for model in cost}, cost, Aim(**aim), router.held_out)
+    forecast = router.forecast(query.text)
+    tariffs = {model: _tariff(candidate, forecast.answer_tokens[model] > 0) for model, candidate in branches.items()}
+    if node.max_cost_per_call is None:
+        cost = {m: float(t.cost(query.tokens, forecast.answer_tokens[m])) for m, t in tariffs.items()}
+    else:  # a bound on what may be paid, not on what is likely to
+        cost = {model: float(candidate.cost or 0) for model, candidate in branches.items()}
+    chance = {model: forecast.chance[model] for model in branches}
+    chosen = choose_model(chance, cost, Aim(**aim), tariffs, router.held_out)
     features = {
         "router": node.router,
         "hash": router.hash,
         "aim": aim,
         "chances": {model: round(chance[model], 4) for model in cost},
-        "costs": {model: str(candidate.cost) for model, candidate in branches.items()},
+        "costs": {model: f"{usd:.12f}" for model, usd in cost.items()},
         "models": {f"to.{candidate.index}": model for model, candidate in branches.items()},
         "quality_per_usd": round(chosen.price, 6),
     }
     (name, value), index = next(iter(aim.items())), branches[chosen.model].index
     reason = f"{chosen.model!r} is right with a chance of {chosen.chance:.0%}, and serves {name} {value:g} best"
     return Preference(index, reason, round(chosen.chance, 4), features, trained=router.hash)
+
+
+def _tariff(candidate: Candidate, answers_known: bool) -> Tariff:
+    """What the branch charges, by what it costs for a query of no tokens and for one of many.
+
+    Its first call, the one that the router knows, answers as it is expected to, or, where that is not known, in all
+    the tokens that it may.
+    """
+    from pipelines.learned.policy import Tariff
+
+    answer = 0 if answers_known else None
+    fixed, longer, answered = (
+        float(candidate.cost_of(sent, received) or 0)
+        for sent, received in ((0, answer), (MANY, answer), (0, MANY if answers_known else None))
+    )
+    return Tariff(fixed, (longer - fixed) / MANY, (answered - fixed) / MANY, candidate.longest_answer)
 
 
 def require_learned() -> None:
@@ -60,7 +83,7 @@ def _by_model(node: Route, router: LearnedRouter, candidates: Sequence[Candidate
     """The branches by the model that the router knows each by; of two with the same model the cheaper one."""
     branches: dict[str, Candidate] = {}
     for candidate in sorted(candidates, key=lambda candidate: candidate.cost or 0):
-        model = candidate.branch.model or _first_model(candidate.place)
+        model = candidate.branch.model or candidate.first_model
         if model not in router.models:
             what = f"model {model!r} of branch {candidate.index} in the router {node.router!r}"
             raise PipelineError(unknown(what, str(model), router.models) + " `model` names a branch otherwise.")
@@ -68,7 +91,3 @@ def _by_model(node: Route, router: LearnedRouter, candidates: Sequence[Candidate
             raise PipelineError(f"branch {candidate.index}: its cost is not known; give its models a `price`.")
         branches.setdefault(model, candidate)
     return {model: branches[model] for model in sorted(branches, key=lambda model: branches[model].index)}
-
-
-def _first_model(place: Place) -> str | None:
-    return next((below.node.model for below in walk_below(place) if isinstance(below.node, Call)), None)

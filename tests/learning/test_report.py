@@ -100,8 +100,9 @@ def test_too_little_to_learn_or_to_measure_is_said() -> None:
     half = [replace(one, score={MODELS[n % 2]: 1.0}) for n, one in enumerate(outcomes(400))]
     with pytest.raises(InputError, match=r"0 of \d+ questions kept back tell score and cost of each of cheap, dear"):
         split(half, MODELS)
-    with pytest.raises(InputError, match="score and cost of each"):
-        split([replace(one, cost={}) for one in outcomes(400)], MODELS)
+    unpriced = [replace(one, cost={"cheap": one.cost["cheap"]}) for one in outcomes(400)]
+    with pytest.raises(InputError, match=r"no cost is known of dear; .*`price` in mirepoix\.yaml"):
+        split(unpriced, MODELS)
 
 
 def test_models_with_enough_outcomes_are_known() -> None:

@@ -101,6 +101,7 @@ def test_jobs_with_the_same_question_are_one_outcome_and_a_user_is_believed_firs
     (outcome,) = outcomes_of(traces, CONFIG)
     assert outcome.score == {"a": 0.75, "b": 0.0}
     assert outcome.cost == {"a": Decimal("0.001"), "b": Decimal("0.001")}
+    assert outcome.out_tokens == {"a": 1.0, "b": 1.0}
     assert outcome.response == {"a": "yes", "b": "yes"}
 
 

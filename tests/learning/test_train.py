@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from statistics import fmean, median
 
 import numpy as np
@@ -13,13 +14,16 @@ from scipy.sparse import csr_matrix
 
 from learning.outcomes import Outcome
 from learning.ridge import fit_ridge
+from learning.tariffs import tariffs_of
 from learning.train import train_router
 from mirepoix.errors import InputError
 from pipelines.learned.model import LARGEST, LearnedRouter
-from pipelines.learned.policy import Aim, choose_model
+from pipelines.learned.policy import Aim, Tariff, choose_model
+from pipelines.routers.query import estimate
 from tests.learning.invented import CHANCES, MODELS, invent, kind_of
 
 COST = {"mini": 0.001, "large": 0.02}
+TARIFFS = {model: Tariff(usd) for model, usd in COST.items()}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,7 @@ def test_a_promised_quality_is_kept_on_unseen_questions_and_saves_cost(
     router: LearnedRouter, unseen: list[Outcome], target: float
 ) -> None:
     asked = [
-        choose_model(router.predict(outcome.question), COST, Aim(target_quality=target), router.held_out).model
+        choose_model(router.predict(outcome.question), COST, Aim(target_quality=target), TARIFFS, router.held_out).model
         for outcome in unseen
     ]
     quality = fmean(outcome.score[model] for outcome, model in zip(unseen, asked, strict=True))
@@ -89,7 +93,7 @@ def test_a_file_that_lies_is_refused(router: LearnedRouter) -> None:
         b"\x80\x04\x95 a pickle",
         good[: len(good) // 2],
         good + b"more",
-        good.replace(b"router 1", b"router 2", 1),
+        good.replace(b"router 2", b"router 1", 1),
         good.replace(header, header.replace(b"1200", b"1201")),
         good.replace(header, header.replace(b"1200", b"-120")),
         good.replace(header, header.replace(b'"tasks": 3', b'"tasks":30')),
@@ -140,6 +144,47 @@ def test_models_that_are_always_or_never_right_can_be_learned() -> None:
     assert chances["mini"] < 0.02
     assert chances["large"] > 0.98
     assert train_router(sure, ["large"]).predict("add apples")["large"] > 0.98
+
+
+def test_it_knows_how_long_an_answer_to_such_a_question_is_and_what_is_not_recorded_it_does_not() -> None:
+    tokens = {"sums": 400.0, "capitals": 100.0, "rhymes": 200.0}
+    told = [
+        replace(outcome, out_tokens={"large": tokens[kind_of(outcome)] + number % 5})
+        for number, outcome in enumerate(invent(600, seed=1))
+    ]
+    router = LearnedRouter.from_bytes(train_router(told, MODELS).to_bytes())
+    for kind, length in tokens.items():
+        expected = [router.forecast(one.question).answer_tokens for one in invent(60, seed=2) if kind_of(one) == kind]
+        assert fmean(one["large"] for one in expected) == pytest.approx(length, abs=50), kind
+        assert {one["mini"] for one in expected} == {0.0}
+    assert router.held_out.answers[:, 1].mean() == pytest.approx(fmean(tokens.values()), rel=0.1)
+    assert (router.held_out.tokens > 10).all()
+
+
+def test_a_question_too_long_for_its_gain_goes_to_the_cheap_model(router: LearnedRouter) -> None:
+    by_length = {"mini": Tariff(0.0, 0.00001), "large": Tariff(0.0, 0.0002)}
+    asked = {}
+    for tokens in (10, 10_000):
+        cost = {model: float(tariff.cost(tokens, 0.0)) for model, tariff in by_length.items()}
+        chance = {"mini": 0.2, "large": 0.9}
+        asked[tokens] = choose_model(chance, cost, Aim(target_quality=0.95), by_length, router.held_out).model
+    assert asked == {10: "large", 10_000: "mini"}
+
+
+def test_what_models_charge_is_told_by_what_was_paid() -> None:
+    paid = [
+        replace(
+            outcome,
+            question=outcome.question * (1 + number % 7),
+            out_tokens={"large": float(100 + 37 * number % 50)},
+        )
+        for number, outcome in enumerate(invent(100, seed=3))
+    ]
+    known = Tariff(0.001, 2e-6, 8e-6)
+    costs = [float(known.cost(estimate(one.question), one.out_tokens["large"])) for one in paid]
+    priced = [replace(one, cost={"large": Decimal(usd)}) for one, usd in zip(paid, costs, strict=True)]
+    found = tariffs_of(priced, ["large"])["large"]
+    assert (found.fixed, found.sent, found.received) == pytest.approx((0.001, 2e-6, 8e-6), rel=1e-3)
 
 
 def test_ridge_regression_finds_the_minimum() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from mirepoix.errors import PipelineError
 from mirepoix.paths import root
 from mirepoix.spec import Route, dump, parse
 from pipelines.learned.model import LearnedRouter
-from pipelines.learned.policy import Aim, HeldOut, choose_model, price_of_quality
+from pipelines.learned.policy import Aim, HeldOut, Tariff, choose_model, price_of_quality
 from pipelines.routers import Choice, Query, check_route, choose_branch
 from pipelines.routers.explain import explain_routes
 from tests.learning.invented import MODELS, invent
@@ -80,6 +81,23 @@ def test_the_decision_says_what_was_looked_at_and_by_which_version(router: Learn
     assert float(decision.features["costs"]["large"]) > float(decision.features["costs"]["mini"]) > 0
     assert "'large' is right with a chance of" in decision.reason
     assert "apples" not in decision.model_dump_json()
+
+
+def test_a_branch_costs_what_its_answer_is_expected_to_and_its_other_calls_all_they_may() -> None:
+    told = [replace(one, out_tokens={"mini": 30.0, "large": 300.0}) for one in invent(100, seed=1)]
+    measured = train_router(told, MODELS)
+    checked = {"chain": [call("large"), call("mini")]}
+    to = (call("mini"), checked)
+    (expected, bound) = (
+        {
+            model: float(usd)
+            for model, usd in chosen(learned(*to, **aim), SUM, measured).decision.features["costs"].items()
+        }
+        for aim in ({"quality_per_usd": 50}, {"max_cost_per_call": 1})
+    )
+    assert bound["mini"] - expected["mini"] == pytest.approx(0.4 * (500 - 30) / 1e6)
+    assert bound["large"] - expected["large"] == pytest.approx(8 * (500 - 300) / 1e6)
+    assert bound["mini"] == pytest.approx(0.4 * 500 / 1e6, rel=0.05)
 
 
 def test_a_branch_is_known_by_its_first_call_or_by_the_name_it_gives(router: LearnedRouter) -> None:
@@ -163,16 +181,21 @@ def test_the_price_of_quality_rises_as_less_of_it_is_asked_for_and_heeds_costs()
     gain = source.uniform(-0.1, 0.6, 2000)
     chances = np.column_stack([np.full(2000, 0.4), 0.4 + gain])
     scores = (source.uniform(size=(2000, 2)) < chances).astype(float)
-    held_out = HeldOut(MODELS, chances, scores)
-    cost = {"mini": 0.001, "large": 0.02}
+    held_out = HeldOut(MODELS, chances, scores, np.full(2000, 100.0), np.zeros((2000, 2)))
+    cost = {"mini": Tariff(0.001), "large": Tariff(0.02)}
     prices = [price_of_quality(target, cost, held_out) for target in (1.0, 0.98, 0.9, 0.7)]
     assert prices == sorted(prices)
     assert prices[0] < prices[-1]
-    ten_times = {model: 10 * usd for model, usd in cost.items()}
+    ten_times = {"mini": Tariff(0.01), "large": Tariff(0.2)}
     assert price_of_quality(0.9, ten_times, held_out) == pytest.approx(prices[2] / 10)
-    assert price_of_quality(0.9, {"mini": 0.0, "large": 0.0}, held_out) == 0
-    swapped = {"mini": 0.02, "large": 0.001}
-    assert choose_model({"mini": 0.4, "large": 0.5}, swapped, Aim(target_quality=0.9), held_out).model == "large"
+    by_tokens = {"mini": Tariff(0.0, 0.00001), "large": Tariff(0.0, 0.0002)}
+    assert price_of_quality(0.9, by_tokens, held_out) == pytest.approx(prices[2])
+    assert price_of_quality(0.9, {"mini": Tariff(0.0), "large": Tariff(0.0)}, held_out) == 0
+    swapped = {"mini": Tariff(0.02), "large": Tariff(0.001)}
+    asked = choose_model(
+        {"mini": 0.4, "large": 0.5}, {"mini": 0.02, "large": 0.001}, Aim(target_quality=0.9), swapped, held_out
+    )
+    assert asked.model == "large"
 
 
 def test_an_aim_is_one_thing() -> None:
