@@ -4,6 +4,7 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := .venv/.peers
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 SYSTEM := batches bounds chains costs ensembles pipelines producer queues shutdown traces
 ON_POSTGRESQL := tests/db $(patsubst %,tests/system/test_%.py,$(SYSTEM))
@@ -14,7 +15,7 @@ STACKS := faults-on-valkey-sqlite faults-on-rabbitmq-postgres
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## run real questions and documents through five pipelines, emulated: no API key, no cost
 	$(BIN)/mirepoix demo
@@ -47,8 +48,17 @@ $(STACKS): faults-on-%: $(READY)
 soak: $(READY) ## the same at random for as long as asked: make soak MINUTES=30 SEED=7
 	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 
-bench: $(READY) ## measure what a job costs beyond its call, beside bare Celery and bare httpx
-	$(BIN)/python -m bench.overhead
+bench: $(PEERS) ## measure throughput, latency, growth and scale beside others, on PostgreSQL and redis-server, which it installs
+	scripts/with-services $(BIN)/python -m bench.run
+
+bench-quick: $(PEERS) ## the same with fewer calls: two minutes
+	scripts/with-services $(BIN)/python -m bench.run --quick --json .mirepoix/bench.json
+
+bench-memory: $(READY) ## watch the memory of one worker over 200,000 calls
+	$(BIN)/python -m bench.memory
+
+performance: $(READY) ## write the figures and plots of docs/performance.md anew from the latest run of `make bench`
+	$(BIN)/python -m bench.report
 
 bench-case-study: $(READY) ## compare cost, latency and quality of a strong model alone with those of an orchestrated mix
 	$(BIN)/python -m bench.case_study
@@ -82,6 +92,8 @@ build: $(READY) ## build the wheel into dist/
 lock: $(READY) ## pin the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra documents --extra learned --extra otel --extra parquet --extra semantic --extra train --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --upgrade -q -o requirements.lock
+	$(BIN)/uv pip compile --group peers --constraint requirements.lock --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --upgrade -q -o bench/peers.lock
 
 migration: $(READY) ## write a migration for changed tables: make migration MESSAGE="what changes"
 	$(BIN)/python -m db.migrations "$(MESSAGE)"
@@ -100,4 +112,9 @@ $(READY): requirements.lock pyproject.toml Makefile
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	touch $(READY)
 
-.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-case-study bench-routing routing-figures bench-web patterns lint fmt build lock migration clean
+# Whom `make bench` measures beside us: nobody else needs them. The constraint keeps what is shared as it is.
+$(PEERS): $(READY) bench/peers.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --compile-bytecode -r bench/peers.lock
+	touch $(PEERS)
+
+.PHONY: help demo test test-long test-quick test-services test-web screenshots faults $(STACKS) soak bench bench-quick bench-memory performance bench-case-study bench-routing routing-figures bench-web patterns lint fmt build lock migration clean

@@ -11,9 +11,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from statistics import median
@@ -24,9 +23,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.copies import multiply
+from bench.copies import analyze, multiply
 from mirepoix import Client, Settings
 from mirepoix.config_file import load_config
+from mirepoix.ledger.engine import Database
+from mirepoix.ledger.tables import now
 from workers.stack import Plan, Stack
 
 TEMPLATE = Path(__file__).parents[1] / "cli" / "template.yaml"
@@ -44,9 +45,11 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         settings = _settings(Path(folder))
         _run_some(settings)
-        ledger = Path(settings.database_url.removeprefix("sqlite:///"))
         began = time.monotonic()
-        jobs = multiply(ledger, attempts, datetime.now(UTC).replace(tzinfo=None))
+        with closing(Database(settings.database_url)) as database:
+            jobs = multiply(database, attempts, now())
+            analyze(database)
+        ledger = Path(settings.database_url.removeprefix("sqlite:///"))
         took, size = time.monotonic() - began, ledger.stat().st_size / 1e6
         out.print(f"{attempts:,} attempts of {jobs:,} jobs: {size:,.0f} MB of SQLite, written in {took:.0f} s")
         with _serving(settings) as client:

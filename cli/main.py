@@ -17,6 +17,7 @@ from rich.console import Console
 from cli import (
     answer,
     autoscale,
+    batches,
     bench,
     calibrate,
     canaries,
@@ -60,6 +61,7 @@ for group in (
     costs,
     keeping,
     deliveries,
+    batches,
     canaries,
     keys,
     calibrate,

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import context, screen
+from cli import context, found, screen
 from cli.screen import Json
-from cli.training import require_training
+from cli.times import parse_moment
+from cli.training import Source, gather_outcomes, require_training
 from db.routers import list_versions, load_file, store_version
 from mirepoix.config import Config
 from mirepoix.errors import InputError, NotFound
+from mirepoix.ledger.tables import now
 from mirepoix.spec import Call, Numbers, SameAs
 from mirepoix.states import TrainedKind
 from mirepoix.strict import unknown
@@ -39,6 +41,12 @@ def tune_cascade(
     data: Annotated[
         list[Path] | None, typer.Option("--data", help="JSON lines: id, question, score, pred, cost of each model.")
     ] = None,
+    source: Annotated[Source, typer.Option("--from", help="The ledger, or the files of --data.")] = Source.LABELS,
+    since: found.Since = None,
+    traffic: Annotated[
+        str | None, typer.Option("--pipeline", help="Of the ledger, only jobs of this pipeline.")
+    ] = None,
+    tenant: found.Tenant = None,
     tiers: Annotated[str | None, typer.Option(help="Models of the data, with commas; else those of PIPELINE.")] = None,
     target_quality: Annotated[
         float, typer.Option(min=0, max=2, help="A share of the quality of the best single model.")
@@ -55,29 +63,54 @@ def tune_cascade(
 
     Chosen from one half of the data, measured on the other, and shown with the YAML to paste.
     """
-    outcomes = _read(data or [], prices)
+    require_training()
     models = _models(pipeline, tiers)
+    if source is Source.TRACES:
+        if data or prices:
+            raise InputError("`--from traces` takes neither --data nor --prices.")
+        outcomes, models = _from_traces(models, since, traffic, tenant)
+    else:
+        outcomes = _read(data or [], prices)
     by = SameAs() if tolerance is None else SameAs(numbers=Numbers(relative=tolerance))
     from learning.tune import tune
 
     deciding = None if keep is None else _deciding(keep)
     current = None if deciding is None else deciding[1]
-    found = tune(outcomes, target_quality, models=models, by=by, current=current, seed=seed)
+    tuned = tune(outcomes, target_quality, models=models, by=by, current=current, seed=seed)
     if keep is not None:
-        _keep(keep, found, outcomes, seed, None if deciding is None else deciding[0])
+        _keep(keep, tuned, outcomes, seed, None if deciding is None else deciding[0])
     if json:
-        screen.print_json(_as_json(found, keep))
+        screen.print_json(_as_json(tuned, keep))
     else:
-        _print(found, keep)
-    raise typer.Exit(0 if found.reached else 1)
+        _print(tuned, keep)
+    raise typer.Exit(0 if tuned.reached else 1)
+
+
+def _from_traces(
+    models: tuple[str, ...] | None, since: str | None, pipeline: str | None, tenant: str | None
+) -> tuple[list[Outcome], tuple[str, ...]]:
+    """The questions of the ledger of which score and cost of each of `models` are known (default: those known well)."""
+    from learning.known import knows_all, models_known
+
+    with context.client() as client:
+        begin = None if since is None else parse_moment(since, now())
+        told = gather_outcomes(client, None, begin, pipeline, tenant)
+    names = models or models_known(told)
+    whole = [outcome for outcome in told if knows_all(outcome, names)]
+    if len(names) < 2 or not whole:
+        raise InputError(
+            f"no question of {len(told)} in the ledger tells score and cost of each of two models or more "
+            f"({', '.join(names) or 'none is known well'}): let all answer the same questions "
+            "(`mirepoix replay --live`, an ensemble), and say how right they were (`mirepoix feedback`)."
+        )
+    return whole, names
 
 
 def _read(paths: Sequence[Path], prices: Path | None) -> list[Outcome]:
-    require_training()
     from learning.outcomes import NO_PRICES, read_outcomes, read_prices
 
     if not paths:
-        raise InputError("--data is missing: a file of outcomes to learn from.")
+        raise InputError("--data is missing: a file of outcomes to learn from, or `--from traces`.")
     known = NO_PRICES if prices is None else read_prices(prices)
     return [outcome for path in paths for outcome in read_outcomes(path, known)]
 
@@ -109,41 +142,41 @@ def _deciding(name: str) -> tuple[str, AnswerPolicy] | None:
         return current.hash, Policy.from_bytes(load_file(connection, current.hash))
 
 
-def _keep(name: str, found: Tuning, outcomes: Sequence[Outcome], seed: int, compared_with: str | None) -> None:
+def _keep(name: str, tuned: Tuning, outcomes: Sequence[Outcome], seed: int, compared_with: str | None) -> None:
     """Train the policy again, on all outcomes, and store it under `name` with what `promote` asks about."""
     from learning.policies import train_policy
 
-    policy = train_policy(outcomes, found.learned.models, by=found.by, seed=seed)
+    policy = train_policy(outcomes, tuned.learned.models, by=tuned.by, seed=seed)
     report = {
         "questions": len(outcomes),
-        "target_quality": found.target,
-        **_measured_json(found.learned.held_out),
-        "better": found.better,
-        "verdict": found.verdict,
+        "target_quality": tuned.target,
+        **_measured_json(tuned.learned.held_out),
+        "better": tuned.better,
+        "verdict": tuned.verdict,
         "compared_with": compared_with,
     }
     with context.client() as client, client.database.write() as connection:
         store_version(connection, name, TrainedKind.POLICY, policy.to_bytes(), report)
 
 
-def _as_json(found: Tuning, keep: str | None) -> dict[str, Any]:
+def _as_json(tuned: Tuning, keep: str | None) -> dict[str, Any]:
     return {
-        "target_quality": found.target,
-        "reached": found.reached,
-        "best_single_model": found.reference,
-        "chosen_from": found.chosen_from,
-        "measured_on": found.measured_on,
-        "learned_policy": {"better": found.better, "verdict": found.verdict},
+        "target_quality": tuned.target,
+        "reached": tuned.reached,
+        "best_single_model": tuned.reference,
+        "chosen_from": tuned.chosen_from,
+        "measured_on": tuned.measured_on,
+        "learned_policy": {"better": tuned.better, "verdict": tuned.verdict},
         "choices": [
             {
                 "way": choice.way,
-                "chosen": choice is found.chosen,
+                "chosen": choice is tuned.chosen,
                 "promised": round(choice.safe, 4),
                 "cost_usd": choice.held_out.cost,
                 **_measured_json(choice.held_out),
-                "yaml": _yaml(choice, found, keep),
+                "yaml": _yaml(choice, tuned, keep),
             }
-            for choice in found.choices
+            for choice in tuned.choices
         ],
     }
 
@@ -152,7 +185,7 @@ def _measured_json(measured: Measured) -> dict[str, Any]:
     return {"quality": asdict(measured.quality), "saved": asdict(measured.saved), "asked": measured.shares}
 
 
-def _print(found: Tuning, keep: str | None) -> None:
+def _print(tuned: Tuning, keep: str | None) -> None:
     rows = [
         (
             choice.way,
@@ -161,34 +194,34 @@ def _print(found: Tuning, keep: str | None) -> None:
             _interval(choice.held_out.saved, 2),
             f"{choice.held_out.cost:.6f}",
             ", ".join(f"{model} {share:.0%}" for model, share in choice.held_out.shares.items()),
-            "<- cheapest that can promise it" if choice is found.chosen and found.reached else "",
+            "<- cheapest that can promise it" if choice is tuned.chosen and tuned.reached else "",
         )
-        for choice in found.choices
+        for choice in tuned.choices
     ]
     title = (
-        f"Chosen from {found.chosen_from} questions, measured on {found.measured_on} others, target {found.target:g}"
+        f"Chosen from {tuned.chosen_from} questions, measured on {tuned.measured_on} others, target {tuned.target:g}"
     )
     screen.print_table(["way", "promised", "quality", "cost saved", "USD", "asked", "note"], rows, title=title)
     say = screen.out.print
-    say(f"1 is {found.reference} alone, the best single model.", markup=False, highlight=False)
-    say(f"The learned policy is {found.verdict}.", markup=False, highlight=False)
-    if not found.reached:
-        say(f"Nothing can promise {found.target:g} on so many questions; shown is what promises most.", markup=False)
-    say("\n" + _yaml(found.chosen, found, keep), markup=False, highlight=False)
+    say(f"1 is {tuned.reference} alone, the best single model.", markup=False, highlight=False)
+    say(f"The learned policy is {tuned.verdict}.", markup=False, highlight=False)
+    if not tuned.reached:
+        say(f"Nothing can promise {tuned.target:g} on so many questions; shown is what promises most.", markup=False)
+    say("\n" + _yaml(tuned.chosen, tuned, keep), markup=False, highlight=False)
 
 
 def _interval(interval: Interval, digits: int) -> str:
     return f"{interval.mean:.{digits}f} ({interval.low:.{digits}f} - {interval.high:.{digits}f})"
 
 
-def _yaml(choice: Choice, found: Tuning, keep: str | None) -> str:
+def _yaml(choice: Choice, tuned: Tuning, keep: str | None) -> str:
     """What to paste."""
     if len(choice.models) == 1:
         return f"call: {{model: {choice.models[0]}}}"
     tiers = ", ".join(f"{{call: {{model: {model}}}}}" for model in choice.models)
-    sense = f", by: {{numbers: {{relative: {found.by.numbers.relative:g}}}}}" if found.by.numbers else ""
+    sense = f", by: {{numbers: {{relative: {tuned.by.numbers.relative:g}}}}}" if tuned.by.numbers else ""
     if choice.cascade is None:
-        ending = f"policy: {{learned: {keep or POLICY}, target_quality: {found.target:g}{sense}}}"
+        ending = f"policy: {{learned: {keep or POLICY}, target_quality: {tuned.target:g}{sense}}}"
     else:
         ending = f"accept: {{agreement: {{of: {choice.cascade.agreement}{sense}}}}}"
     return f"cascade:\n  tiers: [{tiers}]\n  {ending}"

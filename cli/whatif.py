@@ -49,7 +49,7 @@ def whatif(
         jobs = ended_job_ids(connection, begin, pipeline=pipeline, limit=limit)
         for job in [*jobs, *ended_shadow_ids(connection, jobs)]:
             evaluation.learn(read_trace(connection, job))
-    outcomes = evaluation.outcomes()
+        outcomes = evaluation.outcomes()
     if not outcomes:
         lost = f"; of {evaluation.not_known} the texts are redacted or forgotten" if evaluation.not_known else ""
         raise InputError(f"no job since {since} has ended whose pipeline {policy} knows{lost}.")

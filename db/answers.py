@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import Boolean, Connection, Row, Update, bindparam, or_, select, update
 
-from db.locks import LockedJob, lock_job
-from db.steps import OPEN, Claim, add_steps
+from db.locks import hold_job, lock_job
+from db.steps import AT, IS_OPEN, OPEN, Claim, add_steps
 from mirepoix.ended import blame
-from mirepoix.ledger.contents import store
+from mirepoix.ledger.accept import has_room_for_waiting
+from mirepoix.ledger.contents import encode, keep
 from mirepoix.ledger.outbox import announce_end
 from mirepoix.ledger.tables import Job, Step, now
 from mirepoix.paths import ROOT
@@ -32,18 +33,60 @@ ADOPTS = ("chain", "route", "if")
 MAY_END_EARLY = "ensemble"
 """The kind that may decide while steps below it are at work: they may wake it when it is awake, and end with it."""
 
+_END = (
+    update(Step)
+    .where(*AT)
+    .values(holder=None, due_at=None)
+    .returning(
+        Step.path,
+        Step.kind,
+        Step.parent,
+        Step.feeds,
+        Step.driven,
+        Step.state,
+        Step.output_hash,
+        Step.error_kind,
+        Step.error,
+    )
+)
+_END_CLAIMED = _END.where(IS_OPEN, Step.epoch == bindparam("claimed"))
+_KIND = select(Step.kind).where(*AT)
+_STANDING = select(Step.epoch, Step.state).where(*AT)
+_LET_GO = update(Step).where(*AT).values(holder=None, epoch=Step.epoch + 1, due_at=None)
+_ONE_LESS = (
+    update(Step)
+    .where(*AT, or_(Step.missing > 0, Step.kind != MAY_END_EARLY))
+    .values(missing=Step.missing - 1, driven=or_(Step.driven, bindparam("leaves_the_canvas", type_=Boolean)))
+    .returning(Step.missing, Step.kind, Step.driven, Step.lane, Step.provider, Step.model, Step.state)
+)
+_MAKE_READY = update(Step).where(*AT)
+_LAST_OUTPUT = (
+    select(Step.output_hash)
+    .where(Step.job_id == bindparam("of_job"), Step.parent == bindparam("at"))
+    .order_by(Step.position.desc())
+    .limit(1)
+)
+_END_JOB = (
+    update(Job)
+    .where(Job.id == bindparam("job"), Job.finished_at.is_(None))
+    .values(due_at=None)
+    .returning(Job.tenant, Job.lane, Job.callback)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What a recorded end led to. `won` is False when the claim had lapsed and nothing changed.
 
     `to_drive` are the steps that became ready and that no canvas leads to: the caller publishes them. With
-    `frees_fast_lane_of` a job of that tenant has left the fast lane, and another that waits may come in.
+    `led_on_by_canvas` one became ready that the canvas leads to, if it is a chord: behind its last member. With
+    `frees_fast_lane_of` so many jobs of that tenant have left the fast lane that others, which wait, may come in.
     """
 
     won: bool
     job_ended: bool = False
     to_drive: tuple[ReadyStep, ...] = ()
+    led_on_by_canvas: bool = False
     frees_fast_lane_of: str | None = None
 
 
@@ -52,39 +95,39 @@ class _Wave:
     """The consequences gathered so far on the way up."""
 
     connection: Connection
-    job: LockedJob
+    job_id: str
     to_drive: list[ReadyStep] = field(default_factory=list)
+    led_on_by_canvas: bool = False
     job_ended: bool = False
-
-    @property
-    def job_id(self) -> str:
-        return self.job.id
+    frees_fast_lane_of: str | None = None
 
     def progress(self) -> Progress:
-        leaves = self.job_ended and self.job.lane is Lane.FAST and self._others_wait()
-        return Progress(True, self.job_ended, tuple(self.to_drive), self.job.tenant if leaves else None)
+        return Progress(
+            won=True,
+            job_ended=self.job_ended,
+            to_drive=tuple(self.to_drive),
+            led_on_by_canvas=self.led_on_by_canvas,
+            frees_fast_lane_of=self.frees_fast_lane_of,
+        )
 
-    def _others_wait(self) -> bool:
-        bulk = (Job.lane == Lane.BULK, Job.tenant == self.job.tenant, Job.finished_at.is_(None), ~Job.batch)
-        return self.connection.execute(select(Job.id).where(*bulk).limit(1)).one_or_none() is not None
+    def at(self, path: str) -> dict[str, Any]:
+        return {"of_job": self.job_id, "at": path}
 
-    def row(self, path: str) -> Row[Any]:
-        query = select(*Step.__table__.c).where(Step.job_id == self.job_id, Step.path == path)
-        return self.connection.execute(query).one()
+    def kind(self, path: str) -> str:
+        return str(self.connection.execute(_KIND, self.at(path)).scalar_one())
 
 
 def answer_step(connection: Connection, claim: Claim, output: JsonValue) -> Progress:
     """Record `output` as the step's answer, unless a newer claim has taken the step over."""
-    if not holds(connection, claim):
-        return Progress(won=False)
-    (hash_,) = store(connection, [output])
-    return _end(connection, claim, {"state": StepState.SUCCEEDED, "output_hash": hash_})
+    hash_, body = encode(output)
+    progress = _end(connection, claim, {"state": StepState.SUCCEEDED, "output_hash": hash_})
+    if progress.won:
+        keep(connection, {hash_: body})
+    return progress
 
 
 def fail_step(connection: Connection, claim: Claim, kind: ErrorKind, message: str) -> Progress:
     """Record that the step failed for good, and why."""
-    if not holds(connection, claim):
-        return Progress(won=False)
     return _end(connection, claim, {"state": StepState.FAILED, "error_kind": kind, "error": printable(message)})
 
 
@@ -106,19 +149,9 @@ def spawn_steps(
     if not holds(connection, claim):
         return False
     if children:
-        add_steps(connection, claim.job, children, providers)
-    connection.execute(
-        update(Step)
-        .where(Step.job_id == claim.job_id, Step.path == claim.path)
-        .values(
-            holder=None,
-            epoch=Step.epoch + 1,
-            missing=waits_for,
-            due_at=None,
-            wake_at=wake_at,
-            **({"driven": True} if driven else {}),
-        )
-    )
+        add_steps(connection, [(claim.job, children)], providers)
+    waits = {"of_job": claim.job_id, "at": claim.path, "missing": waits_for, "wake_at": wake_at}
+    connection.execute(_LET_GO, {**waits, "driven": True} if driven else waits)
     return True
 
 
@@ -134,7 +167,7 @@ def fail_broken_step(
     step = connection.execute(select(Step.path).where(Step.job_id == job_id, Step.path == path, ready)).one_or_none()
     if step is None or job.state is not JobState.RUNNING:
         return Progress(won=False)
-    wave = _Wave(connection, job)
+    wave = _Wave(connection, job_id)
     _finish(wave, path, {"state": StepState.FAILED, "error_kind": kind, "error": printable(message)}, driven=True)
     return wave.progress()
 
@@ -142,7 +175,7 @@ def fail_broken_step(
 def fail_job(connection: Connection, job_id: str, kind: ErrorKind, message: str) -> None:
     """End a job that cannot even be planned."""
     lock_job(connection, job_id)
-    _end_job(connection, job_id, JobState.FAILED, None, kind, message)
+    _end_job(_Wave(connection, job_id), JobState.FAILED, None, kind, message)
 
 
 def ready_step(job_id: str, path: str, row: AnyRow) -> ReadyStep:
@@ -155,28 +188,37 @@ def holds(connection: Connection, claim: Claim) -> bool:
 
     Locks the job.
     """
-    lock_job(connection, claim.job_id)
-    query = select(Step.epoch, Step.state).where(Step.job_id == claim.job_id, Step.path == claim.path)
-    step = connection.execute(query).one()
-    return step.epoch == claim.epoch and step.state in OPEN
+    hold_job(connection, claim.job_id)
+    step = connection.execute(_STANDING, {"of_job": claim.job_id, "at": claim.path}).one_or_none()
+    return step is not None and step.epoch == claim.epoch and step.state in OPEN
 
 
 def _end(connection: Connection, claim: Claim, values: dict[str, Any]) -> Progress:
-    wave = _Wave(connection, claim.job)
-    _finish(wave, claim.path, values, driven=claim.driven)
+    """Give the claimed step its end, unless the claim has lapsed; locks the job."""
+    hold_job(connection, claim.job_id)
+    wave = _Wave(connection, claim.job_id)
+    step = _write_end(wave, _END_CLAIMED, claim.path, {**values, "claimed": claim.epoch})
+    if step is None:
+        return Progress(won=False)
+    _tell(wave, step, driven=claim.driven)
     return wave.progress()
 
 
 def _finish(wave: _Wave, path: str, values: dict[str, Any], *, driven: bool) -> None:
     """Give the step at `path` its end, then tell those who wait for it."""
-    wave.connection.execute(
-        update(Step)
-        .where(Step.job_id == wave.job_id, Step.path == path)
-        .values(finished_at=now(), holder=None, due_at=None, **values)
-    )
-    step = wave.row(path)
+    step = _write_end(wave, _END, path, values)
+    if step is not None:
+        _tell(wave, step, driven=driven)
+
+
+def _write_end(wave: _Wave, statement: Update, path: str, values: dict[str, Any]) -> Row[Any] | None:
+    return wave.connection.execute(statement, {**wave.at(path), "finished_at": now(), **values}).one_or_none()
+
+
+def _tell(wave: _Wave, step: Row[Any], *, driven: bool) -> None:
+    """Tell those who wait for a step that it has ended."""
     if step.kind == MAY_END_EARLY:
-        _end_below(wave, path, StepState.CANCELLED)
+        _end_below(wave, step.path, StepState.CANCELLED)
     driven = driven or step.driven
     if step.state == StepState.SUCCEEDED or _takes_turns(wave, step):
         for waiting in step.feeds:
@@ -189,28 +231,27 @@ def _finish(wave: _Wave, path: str, values: dict[str, Any], *, driven: bool) -> 
 
 def _takes_turns(wave: _Wave, step: Row[Any]) -> bool:
     """Whether what waits for the step waits for its turn only, so that a failure serves as well."""
-    return bool(step.feeds) and step.parent is not None and wave.row(step.parent).kind == "map"
+    return bool(step.feeds) and step.parent is not None and wave.kind(step.parent) == "map"
 
 
 def _tell_parent(wave: _Wave, step: Row[Any], *, driven: bool) -> None:
     failed = step.state != StepState.SUCCEEDED
-    parent = wave.row(step.parent)
-    if failed and parent.kind in ADOPTS:
-        _end_below(wave, parent.path, StepState.SKIPPED)
+    adopts = wave.kind(step.parent) in ADOPTS
+    if failed and adopts:
+        _end_below(wave, step.parent, StepState.SKIPPED)
         error = blame(step.path, step.error_kind, step.error)
         values = {"state": StepState.FAILED, "error_kind": ErrorKind.CHILD, "error": error}
-        _finish(wave, parent.path, values, driven=True)
+        _finish(wave, step.parent, values, driven=True)
         return
-    left = _one_less(wave, parent.path, driven=driven or failed)
-    if left == 0 and parent.kind in ADOPTS:
-        output = _output_below(wave, parent.path)
-        _finish(wave, parent.path, {"state": StepState.SUCCEEDED, "output_hash": output}, driven=driven)
+    left = _one_less(wave, step.parent, driven=driven or failed)
+    if left == 0 and adopts:
+        output = _output_below(wave, step.parent)
+        _finish(wave, step.parent, {"state": StepState.SUCCEEDED, "output_hash": output}, driven=driven)
 
 
 def _output_below(wave: _Wave, path: str) -> str:
     """The answer of the last step below, in the order of the pipeline: the steps of a chain may end in another one."""
-    below = select(Step.output_hash).where(Step.job_id == wave.job_id, Step.parent == path)
-    return str(wave.connection.execute(below.order_by(Step.position.desc()).limit(1)).scalar_one())
+    return str(wave.connection.execute(_LAST_OUTPUT, wave.at(path)).scalar_one())
 
 
 def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
@@ -218,22 +259,17 @@ def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
 
     A step that may end early is awake when it needs no more, or its time is up: then nothing is counted.
     """
-    step = wave.connection.execute(
-        update(Step)
-        .where(Step.job_id == wave.job_id, Step.path == path)
-        .where(or_(Step.missing > 0, Step.kind != MAY_END_EARLY))
-        .values(missing=Step.missing - 1, **({"driven": True} if driven else {}))
-        .returning(Step.missing, Step.kind, Step.driven, Step.lane, Step.provider, Step.model, Step.state)
-    ).one_or_none()
+    step = wave.connection.execute(_ONE_LESS, {**wave.at(path), "leaves_the_canvas": driven}).one_or_none()
     if step is None:
         return 0
     decides = step.kind != "chain" and not (step.kind in ("route", "if") and step.state == StepState.RUNNING)
     if step.missing == 0 and decides:
         moment = now()
-        ready = update(Step).where(Step.job_id == wave.job_id, Step.path == path)
-        wave.connection.execute(ready.values(due_at=moment, ready_at=moment))
+        wave.connection.execute(_MAKE_READY, {**wave.at(path), "due_at": moment, "ready_at": moment})
         if step.driven:
             wave.to_drive.append(ready_step(wave.job_id, path, step))
+        else:
+            wave.led_on_by_canvas = True
     return int(step.missing)
 
 
@@ -242,7 +278,7 @@ def _end_below(wave: _Wave, path: str, state: StepState) -> None:
     below = Step.path != ROOT if path == ROOT else Step.path.startswith(path + ".", autoescape=True)
     wave.connection.execute(
         update(Step)
-        .where(Step.job_id == wave.job_id, Step.state.in_(OPEN), below)
+        .where(Step.job_id == wave.job_id, IS_OPEN, below)
         .values(state=state, due_at=None, finished_at=now())
     )
 
@@ -250,30 +286,22 @@ def _end_below(wave: _Wave, path: str, state: StepState) -> None:
 def _end_with_root(wave: _Wave, step: Row[Any]) -> None:
     state = JobState.SUCCEEDED if step.state == StepState.SUCCEEDED else JobState.FAILED
     kind = ErrorKind(step.error_kind) if step.error_kind else None
-    _end_job(wave.connection, wave.job_id, state, step.output_hash, kind, step.error)
+    _end_job(wave, state, step.output_hash, kind, step.error)
     wave.job_ended = True
 
 
-def _end_job(
-    connection: Connection,
-    job_id: str,
-    state: JobState,
-    output_hash: str | None,
-    kind: ErrorKind | None,
-    error: str | None,
-) -> None:
-    ended = connection.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
-        .values(
-            state=state,
-            output_hash=output_hash,
-            error_kind=kind,
-            error=printable(error) if error else None,
-            finished_at=now(),
-            due_at=None,
-        )
-        .returning(Job.tenant, Job.callback)
-    ).one_or_none()
-    if ended is not None and ended.callback is not None:
-        announce_end(connection, job_id, ended.tenant, ended.callback)
+def _end_job(wave: _Wave, state: JobState, output_hash: str | None, kind: ErrorKind | None, error: str | None) -> None:
+    values = {
+        "state": state,
+        "output_hash": output_hash,
+        "error_kind": kind,
+        "error": printable(error) if error else None,
+        "finished_at": now(),
+    }
+    ended = wave.connection.execute(_END_JOB, {"job": wave.job_id, **values}).one_or_none()
+    if ended is None:
+        return
+    if ended.callback is not None:
+        announce_end(wave.connection, wave.job_id, ended.tenant, ended.callback)
+    if ended.lane == Lane.FAST and has_room_for_waiting(wave.connection, ended.tenant):
+        wave.frees_fast_lane_of = ended.tenant

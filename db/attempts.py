@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from db.budgets import NOTHING, feared_cost, settle
 from db.steps import Claim
@@ -21,6 +21,30 @@ from mirepoix.states import ErrorKind
 
 KEPT = (None, ErrorKind.INVALID_OUTPUT)
 """Errors with which an answer is kept."""
+
+_OF_CLAIM = (
+    Attempt.job_id == bindparam("of_job"),
+    Attempt.path == bindparam("at"),
+    Attempt.epoch == bindparam("claimed"),
+)
+_OPEN = (
+    insert(Attempt)
+    .values(number=select(func.count() + 1).where(*_OF_CLAIM).scalar_subquery(), estimated=False)
+    .returning(Attempt.id)
+)
+_CLOSE = update(Attempt).where(Attempt.id == bindparam("attempt"))
+_RESERVING = (
+    select(
+        Job.tenant,
+        Attempt.started_at,
+        Attempt.finished_at,
+        Attempt.error_kind,
+        Attempt.cost.label("cost"),
+        Attempt.reserved.label("reserved"),
+    )
+    .join(Job, Job.id == Attempt.job_id)
+    .where(Attempt.id == bindparam("attempt"), Attempt.reserved > NOTHING)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +94,20 @@ def open_attempt(connection: Connection, claim: Claim, asked: Asked) -> int:
 
 def insert_attempt(connection: Connection, claim: Claim, asked: Asked, values: dict[str, Any]) -> int:
     """Add the next attempt of a claim, with `values` beside who is asked; returns its id."""
-    earlier = select(func.count()).where(
-        Attempt.job_id == claim.job_id, Attempt.path == claim.path, Attempt.epoch == claim.epoch
-    )
     row = {
+        "of_job": claim.job_id,
+        "at": claim.path,
+        "claimed": claim.epoch,
         "job_id": claim.job_id,
         "path": claim.path,
         "epoch": claim.epoch,
-        "number": connection.execute(earlier).scalar_one() + 1,
         "provider": asked.provider,
         "model": asked.model,
         "wire_name": asked.wire_name,
-        "estimated": False,
         "started_at": now(),
         **values,
     }
-    return int(connection.execute(insert(Attempt).values(row).returning(Attempt.id)).scalar_one())
+    return int(connection.execute(_OPEN, row).scalar_one())
 
 
 def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> datetime:
@@ -94,30 +116,27 @@ def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> 
     usage = outcome.usage
     moment = now()
     _settle(connection, attempt_id, outcome)
-    connection.execute(
-        update(Attempt)
-        .where(Attempt.id == attempt_id)
-        .values(
-            answer_hash=answer_hash,
-            status=outcome.status,
-            error_kind=outcome.error_kind,
-            error=printable(outcome.error) if outcome.error else None,
-            finish_reason=printable(outcome.finish_reason, 40) if outcome.finish_reason else None,
-            form=outcome.form,
-            logprob=outcome.logprob,
-            request_id=printable(outcome.request_id, 200) if outcome.request_id else None,
-            input_tokens=usage.input if usage else None,
-            output_tokens=usage.output if usage else None,
-            cached_tokens=usage.cached if usage else None,
-            cache_write_tokens=usage.cache_write if usage else None,
-            estimated=usage.estimated if usage else False,
-            cost=outcome.cost,
-            latency=outcome.latency,
-            limit_wait=outcome.limit_wait,
-            limit_reason=outcome.limit_reason,
-            finished_at=moment,
-        )
-    )
+    end = {
+        "answer_hash": answer_hash,
+        "status": outcome.status,
+        "error_kind": outcome.error_kind,
+        "error": printable(outcome.error) if outcome.error else None,
+        "finish_reason": printable(outcome.finish_reason, 40) if outcome.finish_reason else None,
+        "form": outcome.form,
+        "logprob": outcome.logprob,
+        "request_id": printable(outcome.request_id, 200) if outcome.request_id else None,
+        "input_tokens": usage.input if usage else None,
+        "output_tokens": usage.output if usage else None,
+        "cached_tokens": usage.cached if usage else None,
+        "cache_write_tokens": usage.cache_write if usage else None,
+        "estimated": usage.estimated if usage else False,
+        "cost": outcome.cost,
+        "latency": outcome.latency,
+        "limit_wait": outcome.limit_wait,
+        "limit_reason": outcome.limit_reason,
+        "finished_at": moment,
+    }
+    connection.execute(_CLOSE, {"attempt": attempt_id, **end})
     return moment
 
 
@@ -150,15 +169,7 @@ def close_broken_attempts(connection: Connection, job_id: str, path: str) -> Non
 
 def _settle(connection: Connection, attempt_id: int, outcome: Outcome) -> None:
     """Tell the tenant's day what became of the attempt's reserve; where it reserved nothing, nobody counts."""
-    query = select(
-        Job.tenant,
-        Attempt.started_at,
-        Attempt.finished_at,
-        Attempt.error_kind,
-        Attempt.cost.label("cost"),
-        Attempt.reserved.label("reserved"),
-    ).join(Job, Job.id == Attempt.job_id)
-    was = connection.execute(query.where(Attempt.id == attempt_id, Attempt.reserved > NOTHING)).one_or_none()
+    was = connection.execute(_RESERVING, {"attempt": attempt_id}).one_or_none()
     if was is None:
         return
     is_open = was.finished_at is None

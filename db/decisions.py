@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from db.steps import Claim
 from mirepoix.ended import Below
@@ -15,6 +15,19 @@ from mirepoix.ledger.tables import Attempt, Job, Step, now
 from mirepoix.printable import printable
 from mirepoix.states import StepState
 from mirepoix.views import Decision
+
+_RECORD = insert(tables.Decision)
+_LAST_ATTEMPTS = (
+    select(func.max(Attempt.id))
+    .where(Attempt.job_id == bindparam("of_job"), Attempt.error_kind.is_(None))
+    .group_by(Attempt.path)
+)
+_ANSWERS = select(Attempt.path, Attempt.finish_reason, Attempt.logprob).where(Attempt.id.in_(_LAST_ATTEMPTS))
+_BELOW = (
+    select(Step.path, Step.position, Step.state, Step.output_hash, Step.error)
+    .where(Step.job_id == bindparam("of_job"), Step.parent == bindparam("at"))
+    .order_by(Step.position)
+)
 
 
 def record_decision(connection: Connection, claim: Claim, decision: Decision) -> None:
@@ -31,20 +44,13 @@ def record_decision(connection: Connection, claim: Claim, decision: Decision) ->
         "trained": decision.trained,
         "created_at": now(),
     }
-    connection.execute(insert(tables.Decision).values(row))
+    connection.execute(_RECORD, row)
 
 
 def read_below(connection: Connection, job_id: str, path: str) -> list[Below]:
     """The steps right below `path`, in order."""
-    last = (
-        select(func.max(Attempt.id))
-        .where(Attempt.job_id == job_id, Attempt.error_kind.is_(None))
-        .group_by(Attempt.path)
-    )
-    query = select(Attempt.path, Attempt.finish_reason, Attempt.logprob).where(Attempt.id.in_(last))
-    answers = {row.path: row for row in connection.execute(query)}
-    children = select(*Step.__table__.c).where(Step.job_id == job_id, Step.parent == path).order_by(Step.position)
-    steps = connection.execute(children).all()
+    answers = {row.path: row for row in connection.execute(_ANSWERS, {"of_job": job_id})}
+    steps = connection.execute(_BELOW, {"of_job": job_id, "at": path}).all()
     texts = load(connection, [step.output_hash for step in steps])
     return [
         Below(
@@ -68,7 +74,10 @@ def read_input(connection: Connection, job_id: str) -> JsonValue:
 
 def read_outputs(connection: Connection, job_id: str, paths: Iterable[str]) -> dict[str, JsonValue]:
     """The answers of those of `paths` that have one."""
-    query = select(Step.path, Step.output_hash).where(Step.job_id == job_id, Step.path.in_(sorted(set(paths))))
+    wanted = sorted(set(paths))
+    if not wanted:
+        return {}
+    query = select(Step.path, Step.output_hash).where(Step.job_id == job_id, Step.path.in_(wanted))
     rows = connection.execute(query.where(Step.output_hash.is_not(None))).all()
     texts = load(connection, [hash_ for _, hash_ in rows])
     return {path: texts[hash_] for path, hash_ in rows if hash_ is not None}

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Integer, Select, bindparam, func, insert, select, update
 
 from mirepoix.ledger.contents import load, store
 from mirepoix.ledger.tables import Attempt, Decision, Job, JobText, Step, now
@@ -22,6 +22,24 @@ from mirepoix.states import Store
 
 LONGEST_CALL = timedelta(days=2)
 """A request that is not completed by then never will be; one of a batch takes a day, and what it is gathered for."""
+
+
+def _unfiled(kept: Store) -> Select[str]:
+    query = (
+        select(Job.id)
+        .where(Job.store == bindparam(None, kept.value, literal_execute=True))
+        .where(Job.filed_at.is_(None), Job.finished_at.is_not(None), Job.finished_at <= bindparam("before"))
+        .order_by(Job.finished_at)
+        .limit(bindparam("most", type_=Integer))
+        .with_for_update(skip_locked=True)
+    )
+    if kept is Store.FULL:
+        return query
+    in_flight = select(Attempt.id).where(Attempt.job_id == Job.id, Attempt.finished_at.is_(None))
+    return query.where(~in_flight.exists() | (Job.finished_at < bindparam("given_up")))
+
+
+_UNFILED = {kept: _unfiled(kept) for kept in Store}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +60,8 @@ def take_unfiled(connection: Connection, kept: Store, before: datetime, limit: i
 
     Where texts are to go, those that a request in flight may still add to are left for later.
     """
-    query = (
-        select(Job.id)
-        .where(Job.store == bindparam(None, kept.value, literal_execute=True))
-        .where(Job.filed_at.is_(None), Job.finished_at.is_not(None), Job.finished_at <= before)
-        .order_by(Job.finished_at)
-        .limit(limit)
-    )
-    if kept is not Store.FULL:
-        in_flight = select(Attempt.id).where(Attempt.job_id == Job.id, Attempt.finished_at.is_(None))
-        query = query.where(~in_flight.exists() | (Job.finished_at < now() - LONGEST_CALL))
-    return list(connection.scalars(query.with_for_update(skip_locked=True)))
+    query = _UNFILED[kept]
+    return list(connection.scalars(query, {"before": before, "given_up": now() - LONGEST_CALL, "most": limit}))
 
 
 def file_words(connection: Connection, job_ids: Sequence[str]) -> None:

@@ -14,7 +14,10 @@ from mirepoix.states import JobState
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """Whose a job is, and what was asked of it; `deadline` in seconds from its submission."""
+    """Whose a job is, and what was asked of it; `deadline` in seconds from its submission.
+
+    `batch` says that its calls may wait for one.
+    """
 
     tenant: str
     state: JobState
@@ -24,6 +27,7 @@ class Owned:
     task: str | None
     max_cost: Decimal | None
     deadline: float | None
+    batch: bool
     priority: int
     tags: dict[str, str]
     callback: str | None
@@ -92,6 +96,7 @@ def read_owners(connection: Connection, job_ids: Sequence[str]) -> dict[str, Own
             task=row.task,
             max_cost=row.max_cost,
             deadline=None if row.deadline_at is None else (row.deadline_at - row.created_at).total_seconds(),
+            batch=row.batch,
             priority=row.priority,
             tags=row.tags,
             callback=row.callback,

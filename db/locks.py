@@ -6,12 +6,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from mirepoix.again import Again
 from mirepoix.errors import NotFound
 from mirepoix.ledger.tables import Job
 from mirepoix.states import JobState, Lane
+
+_JOB = (
+    select(
+        Job.state,
+        Job.tenant,
+        Job.lane,
+        Job.pipeline,
+        Job.version,
+        Job.input_hash,
+        Job.task,
+        Job.max_cost.label("max_cost"),
+        Job.deadline_at,
+        Job.batch,
+        Job.stream,
+        Job.traceparent,
+        Job.tracestate,
+        Job.again,
+    )
+    .where(Job.id == bindparam("job"))
+    .with_for_update()
+)
+_HOLD = select(Job.id).where(Job.id == bindparam("job")).with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +58,8 @@ class LockedJob:
 
 
 def lock_job(connection: Connection, job_id: str) -> LockedJob:
-    """Hold the row of `job_id` until the transaction ends; raises NotFound.
-
-    SQLite needs no row lock: a write transaction there has the whole ledger to itself.
-    """
-    query = select(
-        Job.state,
-        Job.tenant,
-        Job.lane,
-        Job.pipeline,
-        Job.version,
-        Job.input_hash,
-        Job.task,
-        Job.max_cost.label("max_cost"),
-        Job.deadline_at,
-        Job.batch,
-        Job.stream,
-        Job.traceparent,
-        Job.tracestate,
-        Job.again,
-    ).where(Job.id == job_id)
-    job = connection.execute(query.with_for_update()).one_or_none()
+    """Hold the row of `job_id` until the transaction ends; raises NotFound."""
+    job = connection.execute(_JOB, {"job": job_id}).one_or_none()
     if job is None:
         raise NotFound(f"no job {job_id!r} in this ledger.")
     return LockedJob(
@@ -76,3 +79,12 @@ def lock_job(connection: Connection, job_id: str) -> LockedJob:
         tracestate=job.tracestate,
         again=None if job.again is None else Again.model_validate(job.again),
     )
+
+
+def hold_job(connection: Connection, job_id: str) -> None:
+    """As `lock_job`, for who knows the job; where there is none any more nothing happens.
+
+    SQLite needs no row lock: a write transaction there has the whole ledger to itself.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(_HOLD, {"job": job_id})

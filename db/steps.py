@@ -1,4 +1,4 @@
-"""Begin jobs, write their steps, and claim steps for this process."""
+"""Write the steps of jobs, and claim them for this process."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, func, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, or_, select, tuple_, update
 from sqlalchemy import insert as insert_into
 
 from db.elapsed import Elapsed
 from db.events import record_events
 from db.locks import LockedJob, lock_job
+from db.starts import BegunJob
 from mirepoix.errors import NotFound
 from mirepoix.ledger.tables import Job, PipelineVersion, Step, Utc, now
 from mirepoix.planned import PlannedStep
@@ -19,6 +20,26 @@ from mirepoix.spec import Pipeline, parse
 from mirepoix.states import EventKind, JobState, Lane, StepState
 
 OPEN = (StepState.PENDING, StepState.RUNNING)
+IS_OPEN = or_(*(Step.state == state for state in OPEN))
+AT = (Step.job_id == bindparam("of_job"), Step.path == bindparam("at"))
+"""Statements that every step costs are built once, here and beside whoever carries them out: to build one anew takes
+five times as long as to carry it out."""
+
+_CLAIM = (
+    update(Step)
+    .where(*AT, IS_OPEN, Step.missing == 0, Step.holder.is_(None))
+    .values(
+        state=StepState.RUNNING,
+        epoch=Step.epoch + 1,
+        due_at=None,
+        queued=Step.queued + func.coalesce(Elapsed(Step.ready_at, bindparam("moment", type_=Utc)), 0.0),
+        drives=0,
+        started_at=func.coalesce(Step.started_at, bindparam("moment", type_=Utc)),
+    )
+    .returning(Step.epoch, Step.kind, Step.driven, Step.model)
+)
+
+_ADD = insert_into(Step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +73,12 @@ def read_version(connection: Connection, job_id: str) -> tuple[str, Lane]:
     return job.version, Lane(job.lane)
 
 
-def begin_job(connection: Connection, job_id: str) -> LockedJob | None:
-    """Move the job from queued to running; None when it was not queued (a duplicate, or cancelled)."""
-    job = lock_job(connection, job_id)
-    if job.state is not JobState.QUEUED:
-        return None
-    connection.execute(
-        update(Job).where(Job.id == job_id).values(state=JobState.RUNNING, started_at=now(), due_at=None)
-    )
-    return job
-
-
 def add_steps(
-    connection: Connection, job: LockedJob, steps: Sequence[PlannedStep], providers: Mapping[str, str]
+    connection: Connection,
+    planned: Sequence[tuple[BegunJob | LockedJob, Sequence[PlannedStep]]],
+    providers: Mapping[str, str],
 ) -> None:
-    """Write `steps` as pending; `providers` says who serves each model."""
+    """Write the steps of each job as pending; `providers` says who serves each model."""
     due = now()
     rows = [
         {
@@ -88,9 +100,11 @@ def add_steps(
             "model": step.model,
             "provider": providers[step.model] if step.model is not None else None,
         }
+        for job, steps in planned
         for step in steps
     ]
-    connection.execute(insert_into(Step), rows)
+    if rows:
+        connection.execute(_ADD, rows)
 
 
 def claim_step(connection: Connection, job_id: str, path: str, holder: str, task_id: str | None = None) -> Claim | None:
@@ -100,24 +114,11 @@ def claim_step(connection: Connection, job_id: str, path: str, holder: str, task
 
     A claim raises the step's epoch; what is recorded under an older epoch is kept as an attempt but never wins.
     """
-    job = lock_job(connection, job_id)
-    if job.state is not JobState.RUNNING or (job.deadline_at is not None and job.deadline_at <= now()):
+    job, moment = lock_job(connection, job_id), now()
+    if job.state is not JobState.RUNNING or (job.deadline_at is not None and job.deadline_at <= moment):
         return None
     claimed = connection.execute(
-        update(Step)
-        .where(Step.job_id == job_id, Step.path == path, Step.state.in_(OPEN))
-        .where(Step.missing == 0, Step.holder.is_(None))
-        .values(
-            state=StepState.RUNNING,
-            epoch=Step.epoch + 1,
-            holder=holder,
-            task_id=task_id,
-            due_at=None,
-            queued=Step.queued + func.coalesce(Elapsed(Step.ready_at, bindparam(None, now(), Utc)), 0.0),
-            drives=0,
-            started_at=func.coalesce(Step.started_at, now()),
-        )
-        .returning(Step.epoch, Step.kind, Step.driven, Step.model)
+        _CLAIM, {"of_job": job_id, "at": path, "moment": moment, "holder": holder, "task_id": task_id}
     ).one_or_none()
     if claimed is None:
         return None
@@ -152,6 +153,13 @@ def move_step(connection: Connection, claim: Claim, *, model: str, provider: str
         told = f"{claim.model} -> {model}: {why}"
         record_events(connection, [(claim.job_id, claim.path)], EventKind.MOVED, told)
     return moved
+
+
+def read_wanted(connection: Connection, holder: str) -> set[tuple[str, str]]:
+    """The steps (job, path) that `holder` has claimed and that neither have ended themselves nor with their job."""
+    held = select(Step.job_id, Step.path).join(Job, Job.id == Step.job_id)
+    going_on = held.where(Step.holder == holder, Step.finished_at.is_(None), Job.finished_at.is_(None))
+    return {(job_id, path) for job_id, path in connection.execute(going_on)}
 
 
 def read_given_up(connection: Connection, steps: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:

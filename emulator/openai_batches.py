@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 from starlette.datastructures import UploadFile
@@ -22,6 +22,8 @@ from emulator.openai import OpenAIChat
 from emulator.openai_request import INVALID_REQUEST
 from emulator.wire import ApiError, Json
 
+M = TypeVar("M", bound=BaseModel)
+
 CHAT = "/v1/chat/completions"
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200 * 1024 * 1024
@@ -30,6 +32,16 @@ TOO_LATE = {
     "code": "batch_expired",
     "message": "This request could not be executed before the completion window expired.",
 }
+
+
+class Expiry(BaseModel):
+    """How long a file is kept; the emulator says when it expires, and keeps it for as long as it runs."""
+
+    anchor: Literal["created_at"]
+    seconds: int = Field(ge=3_600, le=2_592_000)
+
+
+MONTH = Expiry(anchor="created_at", seconds=2_592_000)
 
 
 class Line(BaseModel):
@@ -48,6 +60,7 @@ class BatchRequest(BaseModel):
     endpoint: str
     completion_window: Literal["24h"]
     metadata: dict[str, str] | None = Field(default=None, max_length=16)
+    output_expires_after: Expiry = MONTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class StoredFile:
     purpose: str
     content: bytes
     created_at: int
+    expires_at: int
 
 
 class OpenAIBatches:
@@ -70,6 +84,7 @@ class OpenAIBatches:
         self._settings = emulator.settings
         self._batches = Batches(emulator, self._wire)
         self._files: dict[str, StoredFile] = {}
+        self._expiries: dict[str, Expiry] = {}
 
     def routes(self) -> list[Route]:
         """Where they stand."""
@@ -93,10 +108,12 @@ class OpenAIBatches:
             file, purpose = form.get("file"), form.get("purpose")
             if not isinstance(file, UploadFile) or purpose != "batch":
                 raise _refused("'file' and the 'purpose' 'batch' are required; others are not emulated.", "purpose")
+            fields = {name: form.get(f"expires_after[{name}]") for name in Expiry.model_fields}
+            expiry = _read(Expiry, fields) if any(fields.values()) else MONTH
             content = await file.read()
         if len(content) > MOST_BYTES:
             raise self._wire.too_large(MOST_BYTES)
-        return JSONResponse(_about_file(self._keep(key, file.filename or "file", "batch", content)))
+        return JSONResponse(_about_file(self._keep(key, file.filename or "file", "batch", content, expiry)))
 
     async def _list_files(self, request: Request, key: str) -> Response:
         data = [_about_file(file) for file in reversed(self._files.values()) if file.key == key]
@@ -116,11 +133,7 @@ class OpenAIBatches:
 
     async def _create(self, request: Request, key: str) -> Response:
         body, _, _ = decode(await receive(request, self._wire), self._wire, {})
-        try:
-            asked = BatchRequest.model_validate(body)
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            raise _refused(problem["msg"], ".".join(map(str, problem["loc"]))) from error
+        asked = _read(BatchRequest, body)
         if asked.endpoint != CHAT:
             raise _refused(f"Invalid value: '{asked.endpoint}'. Supported values are: '{CHAT}'.", "endpoint")
         file = self._file(asked.input_file_id, key)
@@ -135,6 +148,7 @@ class OpenAIBatches:
         else:
             batch = Batch(new_id("batch_", 32), key, request.headers, wanted, about)
             self._batches.send(batch)
+        self._expiries[batch.id] = asked.output_expires_after
         return JSONResponse(self._about(batch))
 
     async def _list(self, request: Request, key: str) -> Response:
@@ -171,8 +185,9 @@ class OpenAIBatches:
             raise ApiError(404, INVALID_REQUEST, f"No such File object: {id_}", param="id")
         return file
 
-    def _keep(self, key: str, name: str, purpose: str, content: bytes) -> StoredFile:
-        file = StoredFile(new_id("file-", 22), key, name, purpose, content, int(datetime.now(UTC).timestamp()))
+    def _keep(self, key: str, name: str, purpose: str, content: bytes, expiry: Expiry) -> StoredFile:
+        moment = int(datetime.now(UTC).timestamp())
+        file = StoredFile(new_id("file-", 22), key, name, purpose, content, moment, moment + expiry.seconds)
         self._files[file.id] = file
         return file
 
@@ -215,8 +230,18 @@ class OpenAIBatches:
         batch.about |= {"output_file_id": None, "error_file_id": None}
         for name, lines in (("output", good), ("error", bad)):
             if lines:
-                file = self._keep(batch.key, f"{batch.id}_{name}.jsonl", "batch_output", write_lines(lines))
+                results, expiry = f"{batch.id}_{name}.jsonl", self._expiries[batch.id]
+                file = self._keep(batch.key, results, "batch_output", write_lines(lines), expiry)
                 batch.about[f"{name}_file_id"] = file.id
+
+
+def _read(form: type[M], data: object) -> M:
+    """Raises ApiError, which names the first field that does not fit."""
+    try:
+        return form.model_validate(data)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise _refused(problem["msg"], ".".join(map(str, problem["loc"]))) from error
 
 
 def _status(batch: Batch) -> str:
@@ -264,6 +289,7 @@ def _about_file(file: StoredFile) -> Json:
         "object": "file",
         "bytes": len(file.content),
         "created_at": file.created_at,
+        "expires_at": file.expires_at,
         "filename": file.name,
         "purpose": file.purpose,
         "status": "processed",

@@ -7,19 +7,25 @@ one that was not recorded, agrees with none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import fmean
 from typing import Protocol
+
+import numpy as np
 
 from learning.outcomes import Outcome
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
 from pipelines.learned.advice import Heard
 from pipelines.learned.answer_policy import AnswerPolicy
+from pipelines.learned.states import Floats, Ints
+from pipelines.learned.ways import LONGEST, Way
 from pipelines.reducers import Member, same_groups
 
 TEXT = SameAs()
+AGREEMENTS = (2, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +76,17 @@ class AgreementCascade:
 
 @dataclass(frozen=True, slots=True)
 class LearnedCascade:
-    """Ask whom a learned policy asks, at this price of quality (right answers per USD)."""
+    """Ask whom a learned policy asks in this way."""
 
     policy: AnswerPolicy
-    price: float
+    way: Way
     by: SameAs = TEXT
 
     def step(self, outcome: Outcome, asked: Sequence[str]) -> Step:
         """As `AskingPolicy` has it."""
         groups = groups_in(outcome, asked, self.by)
         heard = {model: Heard(group, characters_of(outcome, model)) for model, group in zip(asked, groups, strict=True)}
-        advice = self.policy.advise(outcome.question, heard, self.price)
+        advice = self.policy.advise(outcome.question, heard, self.way)
         return Step(stands=advice.stands or asked[-1]) if advice.ask is None else Step(ask=(advice.ask,))
 
 
@@ -114,6 +120,32 @@ def shares_of(results: Sequence[Result]) -> dict[str, float]:
     """How often each model was asked, as a share of the questions."""
     models = dict.fromkeys(model for result in results for model in result.asked)
     return {model: sum(model in result.asked for result in results) / len(results) for model in models}
+
+
+def orders(cost: Floats) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Up to `LONGEST` of the models, cheapest first, with each agreement that makes sense among them.
+
+    `cost` is USD, [questions, models].
+    """
+    cheapest_first = cost.mean(axis=0).argsort(kind="stable").tolist()
+    for length in range(1, min(LONGEST, len(cheapest_first)) + 1):
+        for order in combinations(cheapest_first, length):
+            yield from ((order, agreement) for agreement in AGREEMENTS if agreement <= max(length, AGREEMENTS[0]))
+
+
+def play_agreement(
+    order: Sequence[int], agreement: int, groups: Ints, score: Floats, cost: Floats
+) -> tuple[Floats, Floats]:
+    """As `AgreementCascade` plays, for all questions at once: quality and USD of each."""
+    quality, usd = score[:, order[-1]].copy(), np.zeros(len(score))
+    open_ = np.ones(len(score), bool)
+    for number, model in enumerate(order):
+        usd += cost[:, model] * open_
+        same = sum((groups[:, other] == groups[:, model]).astype(int) for other in order[: number + 1])
+        agreed = open_ & (groups[:, model] >= 0) & (same >= agreement)
+        quality[agreed] = score[agreed, model]
+        open_ &= ~agreed
+    return quality, usd
 
 
 def groups_in(outcome: Outcome, models: Sequence[str], by: SameAs = TEXT) -> list[int]:

@@ -3,32 +3,39 @@
 Three things are fitted, each on what the one before it says of questions that it did not learn from: the chance that
 an answer is right, given who agrees with whom (logistic regression over all sets of models that can have been asked);
 how much that would gain by further models (ridge regression on what came of it); and, by playing the whole on questions
-held out, what quality each price of quality yields.
+held out, what quality each price of quality yields, and each plain way of asking beside it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 
-from learning.cascades import characters_of, groups_in
+from learning.cascades import characters_of, groups_in, orders, play_agreement
 from learning.outcomes import Outcome
 from learning.train import train_router
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
-from pipelines.learned.answer_policy import MOST_MODELS, AnswerPolicy, Linear, Promise, sets_of
-from pipelines.learned.states import Floats, Ints, States, log_odds
+from pipelines.learned.answer_policy import MOST_MODELS, AnswerPolicy, Linear, sets_of
+from pipelines.learned.states import Floats, Ints, States, chance_of, log_odds
+from pipelines.learned.ways import InOrder, Priced, Promise, Way
 
 FOLDS = 4
-PRICES = np.geomspace(0.005, 3.0, 24)
+PRICES = np.geomspace(0.008, 1.5, 28)
 """Tried prices of quality: right answers for what a question costs the dearest model."""
 PENALTY = 30.0
 """Of the squared standardised weights of who is right, against the log-likelihood of rows that count 1 a question."""
-RIDGE = 300.0
+RIDGE = 75.0
+"""Of the squared standardised weights of what is gained, against the squared error of rows that count 1 a question."""
+RIDGE_BEGIN = 300.0
+MOST_ROWS = 15_000
+"""So many rows tell the weights: a question has up to 63, which differ little; more take time and change nothing."""
+BELIEVED = 0.5
+"""How far what further models add counts as the learned chances have it, and not as it came out: by chance, mostly."""
 NEWTON_STEPS = 12
 CONVERGED = 1e-6
 """No standardised weight moved by more: further steps, of which most of the training's time is made, change nothing."""
@@ -79,7 +86,7 @@ def train_policy(
         length_spread=spread,
         usd=empty,
         usd_a_character=empty,
-        promise=Promise(empty, empty, empty, empty),
+        promise=Promise((), empty, empty, empty),
     )
     rows = np.random.default_rng(seed).permutation(len(outcomes))
     promise = _promise(blank, recorded, np.array_split(rows, FOLDS))
@@ -121,17 +128,24 @@ def _record(
 
 
 def _promise(blank: AnswerPolicy, recorded: Recorded, folds: Sequence[Ints]) -> Promise:
-    """What came of questions that the policy had not learned from, at each price."""
-    prices = PRICES / recorded.cost.mean(axis=0).max()
-    quality, cost = np.zeros((2, len(prices), len(recorded.score)))
+    """What came of questions that the policy had not learned from, in each way of asking."""
+    ways = ways_to_try(recorded.cost)
+    quality, cost = np.zeros((2, len(ways), len(recorded.score)))
     for number, test in enumerate(folds):
         learn = np.concatenate([fold for other, fold in enumerate(folds) if other != number])
-        played = play(_fit(blank, recorded.of(learn)), recorded.of(test), prices)
+        played = play(_fit(blank, recorded.of(learn)), recorded.of(test), ways)
         quality[:, test], cost[:, test] = played
     best = recorded.score[:, recorded.score.mean(axis=0).argmax()]
     relative = quality.mean(axis=1) / max(float(best.mean()), 1e-9)
     safe = np.array([safe_quality(one, best) for one in quality])
-    return Promise(prices, relative, safe, cost.mean(axis=1))
+    return Promise(ways, relative, safe, cost.mean(axis=1))
+
+
+def ways_to_try(cost: Floats) -> tuple[Way, ...]:
+    """Cascade routing and routing at each price, and each fixed order; `cost` is USD, [questions, models]."""
+    prices = (PRICES / cost.mean(axis=0).max()).tolist()
+    priced = [Priced(price, once) for once in (False, True) for price in prices]
+    return (*priced, *(InOrder(order, agreement) for order, agreement in orders(cost)))
 
 
 def safe_quality(quality: Floats, best: Floats) -> float:
@@ -144,45 +158,56 @@ def safe_quality(quality: Floats, best: Floats) -> float:
     return 1 + float(difference.mean()) - SAFETY * float(difference.std()) / math.sqrt(len(best))
 
 
-def cheapest_safe(safe: Floats, cost: Floats, target: float) -> int:
-    """The place of the cheapest setting whose `safe` quality reaches `target`; where none does, of the safest.
-
-    Both are [settings]; of equally safe ones the cheaper is taken.
-    """
-    reached = np.flatnonzero(safe >= target)
-    return int(reached[np.argmin(cost[reached])]) if len(reached) else int(np.lexsort((cost, -safe))[0])
-
-
-def play(policy: AnswerPolicy, recorded: Recorded, prices: Floats) -> tuple[Floats, Floats]:
-    """The quality and cost of each question at each of the prices, both [prices, questions]."""
-    models, sets = recorded.score.shape[1], sets_of(recorded.score.shape[1])
+def play(policy: AnswerPolicy, recorded: Recorded, ways: Sequence[Way]) -> tuple[Floats, Floats]:
+    """The quality and cost of each question in each of the ways, both [ways, questions]."""
+    models = recorded.score.shape[1]
     expected = policy.costs(recorded.characters)
+    looks: dict[tuple[bool, ...], tuple[Ints, Floats]] = {}
+    if any(isinstance(way, Priced) and not way.once for way in ways):
+        looks = {asked: _look(policy, recorded.states(asked)) for asked in [(False,) * models, *_masks(models)]}
+    played = np.empty((len(ways), 2, len(recorded.score)))
+    for number, way in enumerate(ways):
+        if isinstance(way, InOrder):
+            played[number] = play_agreement(way.order, way.agreement, recorded.groups, recorded.score, recorded.cost)
+        elif way.once:
+            best = (chance_of(recorded.prior) - way.price * expected).argmax(axis=1)[:, None]
+            for row, values in enumerate((recorded.score, recorded.cost)):
+                played[number, row] = np.take_along_axis(values, best, axis=1)[:, 0]
+        else:
+            played[number] = _play_learned(looks, recorded, expected, way.price)
+    return played[:, 0], played[:, 1]
+
+
+def _play_learned(
+    looks: Mapping[tuple[bool, ...], tuple[Ints, Floats]], recorded: Recorded, expected: Floats, price: float
+) -> tuple[Floats, Floats]:
+    """Cascade routing at that price: quality and cost of each question."""
+    models = recorded.score.shape[1]
+    sets = sets_of(models)
     expected_sets = np.stack([expected[:, list(one)].sum(axis=1) for one in sets], axis=1)
     cheapest = np.stack([np.array(one)[expected[:, list(one)].argmin(axis=1)] for one in sets], axis=1)
-    tables = {asked: _look(policy, recorded.states(asked)) for asked in [(False,) * models, *_masks(models)]}
-    quality, cost = np.zeros((2, len(prices), len(recorded.score)))
-    for number, price in enumerate(prices):
-        places = {(False,) * models: np.arange(len(recorded.score))}
-        for asked in sorted(tables, key=sum):
-            here = places.pop(asked, None)
-            if here is None or not len(here):
-                continue
-            top, gains = tables[asked]
-            free = [index for index, one in enumerate(sets) if not any(asked[m] for m in one)]
-            stop = np.ones(len(here), bool)
-            if free:
-                worth = gains[here][:, free] - price * expected_sets[here][:, free]
-                best = worth.argmax(axis=1)
-                answered = (recorded.groups[here] >= 0)[:, asked].any(axis=1)
-                stop = (worth[np.arange(len(here)), best] <= 0) & answered
-                model = cheapest[here, np.array(free)[best]]
-                for each in range(models):
-                    going = here[~stop & (model == each)]
-                    cost[number, going] += recorded.cost[going, each]
-                    then = tuple(was or m == each for m, was in enumerate(asked))
-                    places[then] = np.concatenate([places.get(then, going[:0]), going])
-            ended = here[stop]
-            quality[number, ended] = recorded.score[ended, top[ended]]
+    quality, cost = np.zeros((2, len(recorded.score)))
+    places = {(False,) * models: np.arange(len(recorded.score))}
+    for asked in sorted(looks, key=sum):
+        here = places.pop(asked, None)
+        if here is None or not len(here):
+            continue
+        top, gains = looks[asked]
+        free = [index for index, one in enumerate(sets) if not any(asked[m] for m in one)]
+        stop = np.ones(len(here), bool)
+        if free:
+            worth = gains[here][:, free] - price * expected_sets[here][:, free]
+            best = worth.argmax(axis=1)
+            answered = (recorded.groups[here] >= 0)[:, asked].any(axis=1)
+            stop = (worth[np.arange(len(here)), best] <= 0) & answered
+            model = cheapest[here, np.array(free)[best]]
+            for each in range(models):
+                going = here[~stop & (model == each)]
+                cost[going] += recorded.cost[going, each]
+                then = tuple(was or m == each for m, was in enumerate(asked))
+                places[then] = np.concatenate([places.get(then, going[:0]), going])
+        ended = here[stop]
+        quality[ended] = recorded.score[ended, top[ended]]
     return quality, cost
 
 
@@ -196,14 +221,14 @@ def _fit(blank: AnswerPolicy, recorded: Recorded) -> AnswerPolicy:
     """The policy as these questions have it, in the order in which they stand."""
     models = recorded.score.shape[1]
     looks = _look_across(blank, recorded)
+    right = {asked: BELIEVED * chance + (1 - BELIEVED) * score for asked, (_, chance, _, score) in looks.items()}
     gains, begins = [], []
     for one in sets_of(models):
         before = [asked for asked in _masks(models) if not any(asked[m] for m in one)]
         rows = [recorded.states(asked).prospect(*looks[asked][:3]) for asked in before]
-        after = [looks[tuple(was or m in one for m, was in enumerate(asked))][3] for asked in before]
-        target = [then - looks[asked][3] for asked, then in zip(before, after, strict=True)]
-        gains.append(_ridge(np.concatenate(rows), np.concatenate(target)) if before else None)
-        begins.append(_ridge(recorded.prior, looks[tuple(m in one for m in range(models))][3]))
+        gained = [right[tuple(was or m in one for m, was in enumerate(asked))] - right[asked] for asked in before]
+        gains.append(_ridge(np.concatenate(rows), np.concatenate(gained), len(before) * RIDGE) if before else None)
+        begins.append(_ridge(recorded.prior, right[tuple(m in one for m in range(models))], RIDGE_BEGIN))
     width = next(len(gain.weights) for gain in gains if gain is not None)
     # With two models nothing is left to be asked after both: that pair only ever begins.
     known = [Linear(np.zeros(width), np.zeros(())) if gain is None else gain for gain in gains]
@@ -245,7 +270,13 @@ def _fit_right(recorded: Recorded) -> Linear:
             rows.append(states.candidate(model)[first])
             scores.append(recorded.score[first, model])
     features, right = np.concatenate(rows), np.concatenate(scores)
-    return _logistic(features, right, len(recorded.score) / len(right))
+    chosen = _some(len(right))
+    return _logistic(features[chosen], right[chosen], len(recorded.score) / len(chosen))
+
+
+def _some(rows: int) -> Ints:
+    """All of so many rows, or some of them by lot."""
+    return np.random.default_rng(rows).permutation(rows)[:MOST_ROWS]
 
 
 def _logistic(features: Floats, target: Floats, weight: float) -> Linear:
@@ -266,10 +297,14 @@ def _logistic(features: Floats, target: Floats, weight: float) -> Linear:
     return Linear(weights, np.array(beta[-1] - weights @ mean))
 
 
-def _ridge(features: Floats, target: Floats) -> Linear:
+def _ridge(features: Floats, target: Floats, penalty: float) -> Linear:
+    """Least squares with a `penalty` of the weights of standardised features, as if all rows were looked at."""
+    chosen = _some(len(target))
+    penalty *= len(chosen) / len(target)
+    features, target = features[chosen], target[chosen]
     mean, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
     rows = (features - mean) / spread
-    beta = np.linalg.solve(rows.T @ rows + RIDGE * np.eye(rows.shape[1]), rows.T @ (target - target.mean()))
+    beta = np.linalg.solve(rows.T @ rows + penalty * np.eye(rows.shape[1]), rows.T @ (target - target.mean()))
     weights = beta / spread
     return Linear(weights, np.array(target.mean() - weights @ mean))
 

@@ -2,7 +2,8 @@
 
 Chosen on one half of the outcomes and measured on the other, of which the choice knew nothing. A choice is safe where
 its quality can be promised in spite of the error that a half of this size leaves (`policies.safe_quality`). One model
-alone counts as a cascade of one tier, so the best of them is always there to be chosen.
+alone counts as a cascade of one tier, so the best of them is always there to be chosen. Of ways that cost the same, as
+far as so many questions tell, the simplest is chosen: the fewest models, and a learned policy last.
 
 Cascades ask the cheapest first. Trying every order saved a little more on recorded outcomes and kept fewer promises
 there: the more ways there are, the more of them look good by luck.
@@ -10,10 +11,10 @@ there: the more ways there are, the more of them look good by luck.
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -24,24 +25,24 @@ from learning.cascades import (
     best_single,
     cost_of,
     groups_in,
+    orders,
+    play_agreement,
     quality_of,
     shares_of,
     simulate,
     single,
 )
 from learning.outcomes import Outcome, models_of
-from learning.policies import cheapest_safe, safe_quality, train_policy
+from learning.policies import safe_quality, train_policy
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
 from pipelines.learned.answer_policy import MOST_MODELS, AnswerPolicy
-from pipelines.learned.states import Floats, Ints
+from pipelines.learned.states import Floats
+from pipelines.learned.ways import Way, cheapest_safe
 
 FEWEST = 40
 """Below that a half is too small to choose from, and to measure on."""
-LONGEST = 4
-"""Tiers of a cascade that is tried."""
 MOST_TIERS = 12
-AGREEMENTS = (2, 3)
 RESAMPLES = 1000
 WITHIN = 0.01
 """A target that is missed by no more than a point is met."""
@@ -73,8 +74,8 @@ class Measured:
 class Choice:
     """A way of asking, what it cost (USD per question) and achieved where it was chosen, and what it does elsewhere.
 
-    `safe` is the quality that can be promised. Exactly one of `cascade` and `policy` is given; `price` goes with the
-    latter.
+    `safe` is the quality that can be promised. Exactly one of `cascade` and `policy` is given; `asks` is the way in
+    which the latter has its models asked.
     """
 
     cost: float
@@ -82,7 +83,7 @@ class Choice:
     held_out: Measured
     cascade: AgreementCascade | None = None
     policy: AnswerPolicy | None = None
-    price: float = 0.0
+    asks: Way | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -93,7 +94,7 @@ class Choice:
     def way(self) -> str:
         """As people are told it."""
         if self.cascade is None:
-            return "learned policy"
+            return f"learned policy ({self.asks.told})" if self.asks else "learned policy"
         alone = len(self.models) == 1
         return f"{self.models[0]} alone" if alone else f"{' > '.join(self.models)}, agreement {self.cascade.agreement}"
 
@@ -150,7 +151,7 @@ class Tuning:
         if not self.learned.reaches(self.target):
             return f"unable to promise {self.target:g} on so many questions: {self.learned.safe:.3f} at the most"
         if self.chosen is not self.learned:
-            return f"dearer than {self.chosen.way}, which can promise {self.target:g} too"
+            return f"no cheaper, for sure, than {self.chosen.way}, which can promise {self.target:g} too"
         if self.current is None:
             return f"the cheapest way that can promise {self.target:g}"
         met = f"{self.learned.held_out.quality.mean:.3f} at {self.learned.held_out.cost:.6f} USD a question"
@@ -185,13 +186,13 @@ def tune(
     reference = best_single(names, here)
     base = single(reference, there)
     cascade = _best_cascade(here, names, reference, target, sense)
-    found = [_of_cascade(cascade, here, there, reference, base)]
+    played = simulate(cascade, here)
+    found = [_of_cascade(cascade, played, here, there, reference, base)]
     learned = train_policy(here, shortlist(here, names, cascade.order), by=sense, seed=seed)
     found.append(_of_policy(learned, target, there, base, sense))
     choices = tuple(found)
-    safe = [choice for choice in choices if choice.reaches(target)]
-    chosen = min(safe, key=lambda choice: choice.cost) if safe else max(choices, key=lambda choice: choice.safe)
-    now = None if current is None else _played(current, current.promise.price_for(target)[0], there, base, sense)
+    chosen = choices[simplest_safe(*_figures(choices), cost_error([one.cost for one in played]), target)]
+    now = None if current is None else _played(current, _way_for(current, target), there, base, sense)
     return Tuning(target, sense, reference, len(here), len(there), choices, chosen, now)
 
 
@@ -224,54 +225,51 @@ def measure(results: Sequence[Result], base: Sequence[Result]) -> Measured:
 def _best_cascade(
     outcomes: Sequence[Outcome], models: Sequence[str], reference: str, target: float, by: SameAs
 ) -> AgreementCascade:
-    """The cheapest cascade that is safe; where none is, the safest."""
+    """The simplest cascade of those that are safe and cost about the least; where none is safe, the safest."""
     groups = np.array([groups_in(outcome, models, by) for outcome in outcomes])
     score = np.array([[outcome.score[model] for model in models] for outcome in outcomes])
     cost = np.array([[float(outcome.cost[model]) for model in models] for outcome in outcomes])
     best = score[:, models.index(reference)]
     tried = list(orders(cost))
-    safe, usd = np.empty((2, len(tried)))
+    safe, usd, error = np.empty((3, len(tried)))
     for number, (order, agreement) in enumerate(tried):
         quality, spent = play_agreement(order, agreement, groups, score, cost)
-        safe[number], usd[number] = safe_quality(quality, best), spent.mean()
-    order, agreement = tried[cheapest_safe(safe, usd, target)]
+        safe[number], usd[number], error[number] = safe_quality(quality, best), spent.mean(), cost_error(spent)
+    order, agreement = tried[simplest_safe(safe, usd, error, target)]
     return AgreementCascade(tuple(models[index] for index in order), agreement, by=by)
 
 
-def orders(cost: Floats) -> Iterator[tuple[tuple[int, ...], int]]:
-    """Up to `LONGEST` of the models, cheapest first, with each agreement that makes sense among them.
+def simplest_safe(safe: Floats, cost: Floats, error: Floats | float, target: float) -> int:
+    """The place of the simplest way whose cost is within one standard error of the cheapest of those that are safe.
 
-    `cost` is USD, [questions, models].
+    All are [ways], from the simplest to the least simple; `error` is the standard error of `cost`. Where none reaches
+    `target`, the safest. The rule of one standard error: Breiman et al. 1984, "Classification and Regression Trees".
     """
-    cheapest_first = cost.mean(axis=0).argsort(kind="stable").tolist()
-    for length in range(1, min(LONGEST, len(cheapest_first)) + 1):
-        for order in combinations(cheapest_first, length):
-            yield from ((order, agreement) for agreement in AGREEMENTS if agreement <= max(length, AGREEMENTS[0]))
+    cheapest = cheapest_safe(safe, cost, target)
+    if safe[cheapest] < target:
+        return cheapest
+    allowed = cost[cheapest] + np.broadcast_to(error, cost.shape)[cheapest]
+    return int(np.flatnonzero((safe >= target) & (cost <= allowed))[0])
 
 
-def play_agreement(
-    order: Sequence[int], agreement: int, groups: Ints, score: Floats, cost: Floats
-) -> tuple[Floats, Floats]:
-    """As `AgreementCascade` plays, for all questions at once: quality and USD of each."""
-    quality, usd = score[:, order[-1]].copy(), np.zeros(len(score))
-    open_ = np.ones(len(score), bool)
-    for number, model in enumerate(order):
-        usd += cost[:, model] * open_
-        same = sum((groups[:, other] == groups[:, model]).astype(int) for other in order[: number + 1])
-        agreed = open_ & (groups[:, model] >= 0) & (same >= agreement)
-        quality[agreed] = score[agreed, model]
-        open_ &= ~agreed
-    return quality, usd
+def cost_error(cost: Sequence[float] | Floats) -> float:
+    """The standard error of the mean of these costs."""
+    return float(np.std(cost)) / math.sqrt(len(cost))
+
+
+def _figures(choices: Sequence[Choice]) -> tuple[Floats, Floats]:
+    return np.array([choice.safe for choice in choices]), np.array([choice.cost for choice in choices])
 
 
 def _of_cascade(
     cascade: AgreementCascade,
+    played: Sequence[Result],
     here: Sequence[Outcome],
     there: Sequence[Outcome],
     reference: str,
     base: Sequence[Result],
 ) -> Choice:
-    played, best = simulate(cascade, here), single(reference, here)
+    best = single(reference, here)
     safe = safe_quality(np.array([one.quality for one in played]), np.array([one.quality for one in best]))
     return Choice(cost_of(played), safe, measure(simulate(cascade, there), base), cascade=cascade)
 
@@ -279,15 +277,20 @@ def _of_cascade(
 def _of_policy(
     policy: AnswerPolicy, target: float, there: Sequence[Outcome], base: Sequence[Result], by: SameAs
 ) -> Choice:
-    price, safe = policy.promise.price_for(target)
-    cost = float(policy.promise.cost[int(np.argmin(np.abs(policy.promise.price - price)))])
-    return Choice(cost, safe, _played(policy, price, there, base, by), policy=policy, price=price)
+    promise = policy.promise
+    index = promise.way_for(target)
+    way, measured = promise.ways[index], _played(policy, promise.ways[index], there, base, by)
+    return Choice(float(promise.cost[index]), float(promise.safe[index]), measured, policy=policy, asks=way)
+
+
+def _way_for(policy: AnswerPolicy, target: float) -> Way:
+    return policy.promise.ways[policy.promise.way_for(target)]
 
 
 def _played(
-    policy: AnswerPolicy, price: float, outcomes: Sequence[Outcome], base: Sequence[Result], by: SameAs
+    policy: AnswerPolicy, way: Way, outcomes: Sequence[Outcome], base: Sequence[Result], by: SameAs
 ) -> Measured:
-    return measure(simulate(LearnedCascade(policy, price, by), outcomes), base)
+    return measure(simulate(LearnedCascade(policy, way, by), outcomes), base)
 
 
 def _ratio(pairs: Floats) -> float:

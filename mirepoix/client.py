@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from types import TracebackType
@@ -30,7 +30,7 @@ from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.export import export_traces
 from mirepoix.ledger.feedback import record_feedback
-from mirepoix.ledger.read import read_jobs, read_states, read_trace
+from mirepoix.ledger.read import read_ended, read_jobs, read_states, read_trace
 from mirepoix.ledger.search import Search, SearchFields, find_jobs
 from mirepoix.pieces import Listening, Piece, decode
 from mirepoix.publisher import Publisher
@@ -71,6 +71,7 @@ class Client:
         self._config = config
         self._publisher = Publisher(self.settings)
         self._ears: WeakSet[Ear] = WeakSet()
+        self._resting: list[Ear] = []
 
     @property
     def config(self) -> Config:
@@ -157,14 +158,18 @@ class Client:
         """Yield each job when it has ended, whatever its end; raises ResultTimeout after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         waiting = [handle.id for handle in handles]
-        with Ear(self.settings.redis_url, waiting) as ear:
+        with self._listening(waiting) as ear:
+            looked_at, among = time.monotonic(), waiting
             while waiting:
-                ended = self.ended(waiting)
+                ended = self.ended(among)
                 yield from ended
                 gone = {view.job for view in ended}
                 waiting = [id_ for id_ in waiting if id_ not in gone]
-                if waiting and not ended:
-                    ear.listen(_patience(deadline, waiting))
+                if waiting:
+                    told = ear.ended(_patience(deadline, waiting))
+                    among = [id_ for id_ in waiting if id_ in told]
+                if not among or time.monotonic() - looked_at > LOOK_INTERVAL:
+                    looked_at, among = time.monotonic(), waiting
 
     def close(self) -> None:
         """Give all connections back."""
@@ -224,16 +229,34 @@ class Client:
                 self._publish([Accepted(job.shadow, True, Lane.BULK) for job in accepted if job.shadow is not None])
         return [Handle(self, job.job_id, published=published, ear=ear) for job in accepted]
 
+    @contextmanager
+    def _listening(self, job_ids: Sequence[str]) -> Iterator[Ear]:
+        """An ear for the ends of these jobs, which others use before and after."""
+        try:
+            ear = self._resting.pop()
+        except IndexError:
+            ear = Ear(self.settings.redis_url)
+        self._ears.add(ear)
+        ear.listen_for(job_ids)
+        try:
+            yield ear
+        finally:
+            ear.rest()
+            if ear.deaf:
+                ear.close()
+            else:
+                self._resting.append(ear)
+
     def open_ear(self, job_id: str) -> Ear:
         """Listen for the answer of a job, from now until the ear, or this client, is closed."""
-        ear = Ear(self.settings.redis_url, [job_id], with_text=True)
+        ear = Ear(self.settings.redis_url)
+        ear.listen_for([job_id], with_text=True)
         self._ears.add(ear)
         return ear
 
     def _publish(self, jobs: list[Accepted]) -> bool:
         try:
-            for lane in Lane:
-                self._publisher.start([job.job_id for job in jobs if job.lane is lane], lane)
+            self._publisher.start({lane: [job.job_id for job in jobs if job.lane is lane] for lane in Lane})
         except BrokerError:
             return False
         return True
@@ -250,8 +273,7 @@ class Client:
     def ended(self, job_ids: Sequence[str]) -> list[JobView]:
         """Those of the jobs that have ended."""
         with self.database.read() as connection:
-            states = read_states(connection, job_ids)
-            return read_jobs(connection, [id_ for id_ in job_ids if states[id_].terminal])
+            return read_ended(connection, job_ids)
 
 
 class Handle:

@@ -2,8 +2,9 @@
 
 The root is `$`. Below it, a chain's step goes by its name or index, and the others by what they hold:
 `to.0` (route), `tiers.0` (cascade), `members.0` (ensemble), `items.0` (map), `then.0` (if). Beside a tier, `judges.0`
-judges its answer, and `samples.0.1` asks it a second time. The model that an ensemble asks about its members' answers
-is at `judge.0` or `fuse.0`. Paths are the keys of steps in the ledger.
+judges its answer, `samples.0.1` asks it a second time, and `comparisons.1.0` compares the answers of tiers 1 and 0. The
+model that an ensemble asks about its members' answers is at `judge.0` or `fuse.0`. Paths are the keys of steps in the
+ledger.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mirepoix.errors import NotFound, PipelineError
-from mirepoix.spec import Call, Cascade, Chain, Ensemble, Gates, If, Map, Pipeline, Route
+from mirepoix.spec import Call, Cascade, Chain, Comparison, Ensemble, Gates, If, Map, Pipeline, Route
 
 ROOT = "$"
 ACCEPTANCE = "@"
@@ -117,12 +118,27 @@ def samples_of(place: Place, tier: int) -> list[Place]:
     return [Place(path, node, place, tier) for path in paths]
 
 
-def judged(place: Place) -> Place | None:
-    """The tier whose answer the call at `place` judges; None where that is not its work."""
+def comparison_of(place: Place, tier: int, other: int) -> Place:
+    """The call that compares the answer of that tier of the cascade at `place` with an `other`'s. Raises NotFound."""
+    node = place.node
+    judge = _comparing(node)
+    if not isinstance(node, Cascade) or judge is None or not 0 <= other < tier < len(node.tiers):
+        raise NotFound(f"step {place.path!r} does not compare tiers {tier} and {other}.")
+    return Place(_join(place.path, f"comparisons.{tier}.{other}"), judge.call, place, tier)
+
+
+def comparisons_of(place: Place, tier: int) -> list[Place]:
+    """The calls that may compare the answer of that tier of the cascade at `place` with those before; often none."""
+    return [comparison_of(place, tier, other) for other in range(tier)] if _comparing(place.node) is not None else []
+
+
+def judged(place: Place) -> tuple[Place, ...]:
+    """The tiers whose answers the call at `place` judges, or compares; none where that is not its work."""
     above = place.parent
-    if above is None or not isinstance(above.node, Cascade) or place.path != _join(above.path, f"judges.{place.index}"):
-        return None
-    return child(above, place.index)
+    if above is None or not isinstance(above.node, Cascade):
+        return ()
+    kind, *numbers = (place.path if above.path == ROOT else place.path.removeprefix(f"{above.path}.")).split(".")
+    return tuple(child(above, int(number)) for number in numbers) if kind in ("judges", "comparisons") else ()
 
 
 def find(spec: Pipeline, path: str) -> Place:
@@ -135,7 +151,7 @@ def find(spec: Pipeline, path: str) -> Place:
 
 
 def walk(spec: Pipeline) -> Iterator[Place]:
-    """Every place of the pipeline, parents first; a map's body once, as item 0, and a judge as that of tier 0.
+    """Every place of the pipeline, parents first; a map's body once, as item 0, and a judge as that of the first tiers.
 
     Raises PipelineError when too deep.
     """
@@ -158,8 +174,9 @@ def location(place: Place) -> tuple[str | int, ...]:
     """The keys and indices that lead from the top of the pipeline to `place`, as YAML may spell them, or more."""
     if place.parent is None:
         return ()
-    if judged(place) is not None:
-        return (*location(place.parent), "cascade", "accept", "gates", "judge")
+    if seen := judged(place):
+        judge = ("gates", "judge") if len(seen) == 1 else ("agreement", "by", "judge")
+        return (*location(place.parent), "cascade", "accept", *judge)
     kind = place.parent.node.kind
     if is_adviser(place):
         return (*location(place.parent), kind, *_adviser_location(place, place.parent.node))
@@ -185,7 +202,7 @@ def _descend(place: Place, tokens: list[str], path: str) -> Place:
         if taken.startswith("items.") and tokens[0].isdecimal():
             return child(place, int(tokens.pop(0)))
         raise NotFound(f"no step {path!r} in this pipeline: {place.path!r} has items.")
-    if isinstance(place.node, Cascade) and tokens[0] in ("judges", "samples"):
+    if isinstance(place.node, Cascade) and tokens[0] in ("judges", "samples", "comparisons"):
         return _beside_tier(place, tokens)
     width = 1 if isinstance(place.node, Chain) else 2
     target, tokens[:] = ".".join(tokens[:width]), tokens[width:]
@@ -206,16 +223,26 @@ def _gates(place: Place, tier: int) -> Gates:
 def _judges(place: Place) -> list[Place]:
     node = place.node
     has_judge = isinstance(node, Cascade) and node.accept.gates is not None and node.accept.gates.judge is not None
-    return [judge_of(place, 0)] if has_judge else []
+    judges = [judge_of(place, 0)] if has_judge else []
+    return judges if _comparing(node) is None else [*judges, comparison_of(place, 1, 0)]
+
+
+def _comparing(node: Pipeline) -> Comparison | None:
+    """Who compares the answers of the tiers of `node`; None where nobody is asked, or there is nothing to compare."""
+    if not isinstance(node, Cascade) or node.accept.agreement is None or len(node.tiers) < 2:
+        return None
+    return node.accept.agreement.by.judge
 
 
 def _beside_tier(cascade: Place, tokens: list[str]) -> Place:
-    """Take `judges.N` or `samples.N.K` off the front of `tokens`; raises NotFound."""
+    """Take `judges.N`, `samples.N.K` or `comparisons.N.M` off the front of `tokens`; raises NotFound."""
     kind, *numbers = tokens[: 2 if tokens[0] == "judges" else 3]
     del tokens[: 1 + len(numbers)]
     if all(number.isdecimal() for number in numbers):
         if kind == "judges" and len(numbers) == 1:
             return judge_of(cascade, int(numbers[0]))
+        if kind == "comparisons" and len(numbers) == 2:
+            return comparison_of(cascade, *map(int, numbers))
         if kind == "samples" and len(numbers) == 2:
             found = [place for place in samples_of(cascade, int(numbers[0])) if place.path.endswith(f".{numbers[1]}")]
             if found:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import redis
 from amqp.exceptions import AMQPError, MessageNacked
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # stubs of an older kombu
 
 from mirepoix.errors import BrokerError
 from mirepoix.queues import START, all_queues, in_messages, queue_name, shown_ids
@@ -41,23 +42,35 @@ class Publisher:
             broker_connection_timeout=2,
         )
 
-    def start(self, job_ids: Sequence[str], lane: Lane) -> None:
-        """Ask the orchestrators to start these jobs; raises BrokerError when the broker does not take the messages."""
+    def start(self, jobs: Mapping[Lane, Sequence[str]]) -> None:
+        """Ask the orchestrators to start these jobs of each lane; raises BrokerError when the broker is away.
+
+        On Redis they go out in one round trip. Where that breaks they go one by one, with some patience: whether any
+        arrived is not known, and a message that comes twice does no harm.
+        """
         try:
             with self._app.producer_or_acquire() as producer:
-                for together in in_messages(job_ids):
-                    self._app.send_task(
-                        START,
-                        args=together,
-                        queue=queue_name(None, lane),
-                        producer=producer,
-                        argsrepr=shown_ids(together),
-                        kwargsrepr="{}",
-                        retry=True,
-                        retry_policy=RETRY,
-                    )
+                try:
+                    with producer.batch():
+                        self._send(producer, jobs)
+                except BatchPublishError:
+                    self._send(producer, jobs)
         except (OperationalError, OSError, redis.RedisError, *UNFORESEEN) as error:
             raise BrokerError(f"the broker {masked(self._url)} cannot be reached: {_cause(error)}.") from error
+
+    def _send(self, producer: Any, jobs: Mapping[Lane, Sequence[str]]) -> None:
+        for lane, job_ids in jobs.items():
+            for together in in_messages(job_ids):
+                self._app.send_task(
+                    START,
+                    args=together,
+                    queue=queue_name(None, lane),
+                    producer=producer,
+                    argsrepr=shown_ids(together),
+                    kwargsrepr="{}",
+                    retry=True,
+                    retry_policy=RETRY,
+                )
 
     def require_broker(self) -> None:
         """Raise BrokerError unless the broker answers now."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import redis
 
@@ -14,11 +14,12 @@ from mirepoix.pieces import text_channel
 
 SOCKET_TIMEOUT = 5.0
 BLIND_INTERVAL = 0.25
+ENDED = "mirepoix.done."
 
 
 def channel(job_id: str) -> str:
     """The pub/sub channel on which the end of a job is announced."""
-    return f"mirepoix.done.{job_id}"
+    return ENDED + job_id
 
 
 def connect(redis_url: str) -> redis.Redis:
@@ -35,38 +36,71 @@ def announce(client: redis.Redis, job_id: str) -> None:
 
 
 class Ear:
-    """Listens for the end of some jobs, and `with_text` for their answers on the way; deaf, not broken, while the Redis
-    does not answer.
+    """Listens for the end of jobs, and for their answers on the way; deaf, not broken, while the Redis does not answer.
+
+    It may listen to one lot of jobs after the other, which spares each of them a connection of its own.
     """
 
-    def __init__(self, redis_url: str, job_ids: Sequence[str], *, with_text: bool = False) -> None:
+    def __init__(self, redis_url: str) -> None:
         self._client = connect(redis_url)
-        self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
-        self._deaf = False
-        channels = [channel(job_id) for job_id in job_ids]
+        self._pubsub = self._client.pubsub()
+        self._channels: list[str] = []
+        self.deaf = False
+
+    def listen_for(self, job_ids: Sequence[str], *, with_text: bool = False) -> None:
+        """Hear from now on of `job_ids`, and `with_text` what is told of their answers."""
+        self._channels = sorted({channel(job_id) for job_id in job_ids})
         if with_text:
-            channels += [text_channel(job_id) for job_id in job_ids]
-        try:
-            self._pubsub.subscribe(*channels)
-            for _ in channels:
-                self._pubsub.get_message(timeout=SOCKET_TIMEOUT)
-        except (redis.RedisError, OSError):
-            self._deaf = True
+            self._channels += [text_channel(job_id) for job_id in job_ids]
+        self._switch(self._pubsub.subscribe)
+
+    def rest(self) -> None:
+        """Hear of nobody."""
+        self._switch(self._pubsub.unsubscribe)
+        self._channels = []
 
     def listen(self, seconds: float) -> bytes:
         """Return when something was told, or after `seconds` at the latest (sooner when deaf).
 
         What is returned is what was told of an answer, and empty for everything else.
         """
-        if self._deaf:
+        told = self._next(seconds)
+        return b"" if told is None else bytes(told["data"])
+
+    def ended(self, seconds: float) -> set[str]:
+        """Return when jobs were told to have ended, which ones; empty when none was within `seconds` (or when deaf)."""
+        job_ids: set[str] = set()
+        told = self._next(seconds)
+        while told is not None:
+            job_ids.add(told["channel"].decode().removeprefix(ENDED))
+            told = self._next(0)
+        return job_ids
+
+    def _next(self, seconds: float) -> dict[str, Any] | None:
+        """The next thing that is told."""
+        if self.deaf:
             time.sleep(min(seconds, BLIND_INTERVAL))
-            return b""
+            return None
         try:
-            message = self._pubsub.get_message(timeout=seconds)
+            told: dict[str, Any] | None = self._pubsub.get_message(timeout=seconds)
         except (redis.RedisError, OSError):
-            self._deaf = True
-            return b""
-        return bytes(message["data"]) if message is not None else b""
+            self.deaf = True
+            return None
+        return told if told is not None and told["type"] == "message" else None
+
+    def _switch(self, subscribe_or_not: Callable[..., Any]) -> None:
+        """Tell the Redis, and wait until it has heard of all channels: what is told from then on is not missed."""
+        left = len(self._channels)
+        try:
+            subscribe_or_not(*self._channels)
+            while left:
+                heard = self._pubsub.get_message(timeout=SOCKET_TIMEOUT)
+                if heard is None:
+                    self.deaf = True
+                    return
+                left -= heard["type"] != "message"
+        except (redis.RedisError, OSError):
+            self.deaf = True
 
     def close(self) -> None:
         """Give the connection back."""

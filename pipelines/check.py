@@ -88,6 +88,9 @@ def _check_route(place: Place, node: Route) -> None:
 
 def _check_gates(place: Place, node: Cascade, config: Config) -> None:
     gates = node.accept.gates
+    comparing = node.accept.agreement.by.judge if node.accept.agreement else None
+    if comparing is not None and (unseen := {"answer", "other"} - names_in(comparing.call.prompt).names):
+        raise PipelineError(f"step {place.path!r}: the prompt that compares answers does not show {sorted(unseen)}.")
     if gates is None:
         return
     try:

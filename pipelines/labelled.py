@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from mirepoix.errors import NotFound, PipelineError
-from mirepoix.paths import FIELDS, Place, child, find, judge_of, samples_of, walk
+from mirepoix.paths import FIELDS, Place, child, comparisons_of, find, judge_of, samples_of, walk
 from mirepoix.spec import Branch, Cascade, Pipeline, parse
 from mirepoix.views import Decision, StepView, TraceView
 from pipelines.calibration import NEVER, Policy, Run, TierRun
@@ -132,7 +132,8 @@ def _cost(place: Place, trace: TraceView, index: int) -> Decimal:
 def _beside(place: Place, index: int) -> Sequence[str]:
     gates = place.node.accept.gates if isinstance(place.node, Cascade) else None
     samples = [sample.path for sample in samples_of(place, index)] if gates and gates.consistency else []
-    return [*samples, judge_of(place, index).path] if gates and gates.judge else samples
+    judges = [judge_of(place, index).path] if gates and gates.judge else []
+    return [*samples, *judges, *(comparison.path for comparison in comparisons_of(place, index))]
 
 
 def _without_thresholds(node: Pipeline) -> Pipeline:

@@ -50,7 +50,7 @@ def _asks_what_came_before(scope: Scope) -> bool:
 
     A judge stands for those of all tiers here.
     """
-    cascade = scope.judged.parent if scope.judged else None
+    cascade = scope.judged[0].parent if scope.judged else None
     return cascade is not None and any(not isinstance(tier.node, Call) for tier in children(cascade))
 
 

@@ -13,8 +13,8 @@ class Scope:
     """`names` maps each visible step name to a path. `previous` are the paths of the steps before, the nearest first.
 
     Those among `optional` may be passed over; the first that was not is the one before. Where there is none, it is the
-    item, inside the map at `items_of`, and else the job's input. `item` is the index. `judged` is the tier whose answer
-    a judge sees.
+    item, inside the map at `items_of`, and else the job's input. `item` is the index. `judged` are the tiers whose
+    answers a judge sees.
     """
 
     names: dict[str, str]
@@ -22,13 +22,12 @@ class Scope:
     optional: frozenset[str]
     items_of: Place | None
     item: int | None
-    judged: Place | None = None
+    judged: tuple[Place, ...] = ()
 
     @property
     def paths(self) -> set[str]:
         """The steps whose outputs the prompt may need."""
-        judged = [self.judged.path] if self.judged else []
-        return {*self.names.values(), *self.previous, *judged}
+        return {*self.names.values(), *self.previous, *(tier.path for tier in self.judged)}
 
 
 def scope_of(place: Place) -> Scope:

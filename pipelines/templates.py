@@ -124,7 +124,7 @@ def check_expression(expression: str, place: Place, field: str) -> None:
 def _check_names(tree: nodes.Template, place: Place, where: str) -> None:
     scope = scope_of(place)
     known = {"input", "previous", "steps"} | ({"item"} if scope.items_of else set())
-    known |= {"question", "answer"} if scope.judged else set()
+    known |= {"question", *("answer", "other")[: len(scope.judged)]} if scope.judged else set()
     known |= {"answers", "mark"} if is_adviser(place) else set()
     for name in sorted(_free_names(tree)):
         if name not in known:

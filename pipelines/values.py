@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -51,7 +51,7 @@ def visible_values(record: Record, place: Place) -> Values:
     if scope.items_of is not None:
         values["item"] = item
     values["previous"] = _previous(scope, outputs, item if scope.items_of is not None else record.given)
-    if scope.judged is not None:
+    if scope.judged:
         values |= _material(scope.judged, values, outputs)
     return values | _advice(record, place)
 
@@ -75,10 +75,14 @@ def _previous(scope: Scope, outputs: Values, first: JsonValue) -> JsonValue:
     return first
 
 
-def _material(tier: Place, values: Values, outputs: Values) -> Values:
-    """What a judge sees of a tier: what it was asked, as far as that is known, and what it answered."""
+def _material(tiers: Sequence[Place], values: Values, outputs: Values) -> Values:
+    """What a judge sees: what the first tier was asked, as far as that is known, what it answered, and the `other`."""
+    tier = tiers[0]
     asked = render(tier.node.prompt, values) if isinstance(tier.node, Call) else as_text(values["previous"])
-    return {"question": fence("question", asked), "answer": fence("answer", as_text(outputs[tier.path]))}
+    answers = {
+        name: fence(name, as_text(outputs[one.path])) for name, one in zip(("answer", "other"), tiers, strict=False)
+    }
+    return {"question": fence("question", asked), **answers}
 
 
 def _item(record: Record, scope: Scope) -> JsonValue:

@@ -5,7 +5,7 @@ Left alone, a task that breaks in an unforeseen way would leave its step held, o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -17,10 +17,12 @@ from kombu.exceptions import OperationalError
 from db.answers import fail_broken_step
 from db.attempts import close_broken_attempts
 from mirepoix.errors import LedgerError, NotFound, StepFailed
-from mirepoix.states import ErrorKind
+from mirepoix.states import ErrorKind, Lane
+from pipelines.canvas import start_signature
 from tasks.call import HandedBack
 from tasks.follow import follow
 from tasks.house import House
+from tasks.sending import send
 from tasks.start import fail_start
 
 SPARED = (StepFailed,)
@@ -67,9 +69,16 @@ class _Care:
         return False
 
 
-def caring_for_job(house: House, job_id: str) -> _Care:
-    """For the start of a job."""
-    return _Care(house, job_id, None, lambda reason: fail_start(house, job_id, reason))
+def caring_for_jobs(house: House, job_ids: Sequence[str]) -> _Care:
+    """For the start of jobs. Where it breaks, each is sent again alone, so that only the one that breaks it fails."""
+
+    def fail(reason: str) -> None:
+        if len(job_ids) == 1:
+            fail_start(house, job_ids[0], reason)
+        else:
+            send(house.app, [start_signature(house.app, [job_id], Lane.FAST) for job_id in job_ids])
+
+    return _Care(house, job_ids[0], None, fail)
 
 
 def caring_for_step(house: House, job_id: str, path: str) -> _Care:

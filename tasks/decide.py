@@ -30,6 +30,7 @@ from pipelines.plan import plan
 from tasks.follow import follow
 from tasks.house import House
 from tasks.memory import NotLookedInto
+from tasks.sending import send
 from tasks.showing import current_task_id
 from tasks.waking import wake
 
@@ -135,5 +136,4 @@ def _decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Ou
 def _send_apart(house: House, claim: Claim, apart: Apart) -> None:
     if apart.after is not None:
         house.timers.after(apart.after, partial(wake, house, Wake(claim.job_id, claim.path, claim.epoch + 1)))
-    for canvas in apart.canvases:
-        canvas.apply_async()
+    send(house.app, apart.canvases)

@@ -13,14 +13,18 @@ from mirepoix.planned import ReadyStep
 from mirepoix.queues import in_messages
 from mirepoix.states import Lane
 from pipelines.canvas import start_signature, step_signature
+from tasks.chords import last_has_ended
 from tasks.ended import tell_end
 from tasks.house import House
+from tasks.sending import send
 
 log = structlog.get_logger("mirepoix")
 
 
 def follow(house: House, job_id: str, progress: Progress) -> None:
     """Carry out the consequences of a recorded end. A message lost here is found by the reconciler."""
+    if progress.led_on_by_canvas:
+        last_has_ended()
     try:
         publish_steps(house, progress.to_drive)
         if progress.frees_fast_lane_of is not None:
@@ -33,14 +37,12 @@ def follow(house: House, job_id: str, progress: Progress) -> None:
 
 def publish_steps(house: House, steps: Iterable[ReadyStep]) -> None:
     """Send single steps to their queues."""
-    for step in steps:
-        step_signature(house.app, step).apply_async()
+    send(house.app, [step_signature(house.app, step) for step in steps])
 
 
 def publish_starts(house: House, job_ids: list[str], lane: Lane) -> None:
     """Send jobs to the orchestrators to be started."""
-    for together in in_messages(job_ids):
-        start_signature(house.app, together, lane).apply_async()
+    send(house.app, [start_signature(house.app, together, lane) for together in in_messages(job_ids)])
 
 
 def promote(house: House, tenant: str) -> None:

@@ -8,7 +8,6 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 import redis
-from celery import Celery
 from sqlalchemy import Connection
 from ulid import ULID
 
@@ -23,6 +22,7 @@ from mirepoix.states import Lane
 from mirepoix.wake import connect
 from pipelines.canvas import Canvas
 from pipelines.routers import NEEDS_NO_LATENCY
+from tasks.compiled import Compiled, compile_pipeline
 from tasks.flights import Flights
 from tasks.guard import Guard
 from tasks.limits import Gatekeeper, connect_limits
@@ -31,6 +31,7 @@ from tasks.meters import Meters
 from tasks.providers import open_adapter, open_batches
 from tasks.providers.base import Adapter
 from tasks.providers.batches import BatchApi
+from tasks.sending import SendingApp
 from tasks.showing import Showing
 from tasks.spans import NO_SPANS, Spans
 from tasks.telling import Teller
@@ -48,7 +49,7 @@ LATENCIES_FRESH = 10.0
 class House:
     """Settings, configuration, the ledger, the event loop and the adapters; each opened at first use, per process."""
 
-    def __init__(self, app: Celery, settings: Settings, config: Config) -> None:
+    def __init__(self, app: SendingApp, settings: Settings, config: Config) -> None:
         self.app = app
         self.settings = settings
         self.config = config
@@ -58,6 +59,7 @@ class House:
         self._adapters: dict[str, Adapter] = {}
         self._batches: dict[str, BatchApi] = {}
         self._specs: dict[str, Pipeline] = {}
+        self._compiled: dict[tuple[str, str], Compiled] = {}
         self._latencies: tuple[float, dict[str, float]] = (float("-inf"), {})
 
     @cached_property
@@ -165,6 +167,14 @@ class House:
             return self._specs[version]
         with self.database.read() as connection:
             return self.spec(connection, version)
+
+    def compiled(self, connection: Connection, name: str, version: str) -> Compiled:
+        """That version of the pipeline `name`, checked and planned once; raises PipelineError."""
+        if (name, version) not in self._compiled:
+            if len(self._compiled) >= SPECS_KEPT:
+                self._compiled.clear()
+            self._compiled[name, version] = compile_pipeline(name, self.spec(connection, version), self.config)
+        return self._compiled[name, version]
 
     def latencies(self, connection: Connection, place: Place) -> dict[str, float]:
         """What models took of late, measured at the most `LATENCIES_FRESH` seconds ago; nothing where none is asked."""

@@ -47,4 +47,4 @@ def build_question(connection: Connection, claim: Claim, place: Place, model: Mo
 def _wants_logprobs(place: Place) -> bool:
     """Whether this call is a tier of a cascade that looks at the probabilities of its tokens."""
     above = None if place.parent is None else place.parent.node
-    return isinstance(above, Cascade) and wants_logprobs(above.accept) and judged(place) is None
+    return isinstance(above, Cascade) and wants_logprobs(above.accept) and not judged(place)

@@ -13,14 +13,14 @@ from celery import Celery, Signature, Task
 from mirepoix.queues import BATCH, CALL, EXPAND, GATE, GO_ON, REDUCE, ROUTE, START
 from tasks.batches.look_after import COMES_AGAIN, look_after
 from tasks.call import call_model
-from tasks.care import SPARED, caring_for_job, caring_for_step
+from tasks.care import SPARED, caring_for_jobs, caring_for_step
 from tasks.cascade import judging
 from tasks.choose import choose_next
 from tasks.decide import decide
 from tasks.ensemble import count_votes
 from tasks.house import House
 from tasks.spread import spread_items
-from tasks.start import continue_chain, start_job
+from tasks.start import continue_chain, start_jobs
 
 
 def register_tasks(app: Celery, house: House) -> None:
@@ -29,9 +29,8 @@ def register_tasks(app: Celery, house: House) -> None:
 
     @app.task(name=START, shared=False)
     def start(*job_ids: str) -> None:
-        for job_id in job_ids:
-            with caring_for_job(house, job_id):
-                start_job(house, job_id)
+        with caring_for_jobs(house, job_ids):
+            start_jobs(house, job_ids)
 
     @app.task(name=CALL, bind=True, shared=False, throws=SPARED)
     def call(task: Task[Any, Any], job_id: str, path: str) -> None:

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+import structlog
 from celery import Signature
-from sqlalchemy import Connection
 
 from db.answers import fail_job
-from db.locks import LockedJob
-from db.steps import add_steps, begin_job, read_version
+from db.starts import BegunJob, begin_jobs, unknown_jobs
+from db.steps import add_steps, read_version
 from mirepoix.errors import PipelineError
-from mirepoix.paths import find, root
-from mirepoix.spec import Pipeline
+from mirepoix.paths import find
 from mirepoix.states import ErrorKind
-from pipelines.check import check_pipeline
-from pipelines.plan import plan
+from tasks.compiled import Compiled
 from tasks.ended import tell_end
 from tasks.house import House
+from tasks.sending import send
+
+log = structlog.get_logger("mirepoix")
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A job that has just become running, or, unless `planned`, failed."""
-
-    job: LockedJob
-    spec: Pipeline
-    planned: bool
-
-
-def start_job(house: House, job_id: str) -> None:
-    """Compile the job once; a second delivery finds it begun and does nothing. Raises NotFound."""
+def start_jobs(house: House, job_ids: Sequence[str]) -> None:
+    """Compile the jobs once, in one transaction, and send them; what a second delivery finds begun it leaves alone."""
+    planned, failed = list[tuple[BegunJob, Compiled]](), list[BegunJob]()
     with house.database.write() as connection:
-        job = begin_job(connection, job_id)
-        begun = None if job is None else _begin(house, connection, job)
-    if begun is None:
-        return
-    if begun.planned:
-        house.canvas(job_id, begun.job.lane).of(root(begun.spec)).apply_async()
-    else:
-        tell_end(house, job_id)
+        begun = begin_jobs(connection, job_ids)
+        for job in begun:
+            try:
+                planned.append((job, house.compiled(connection, job.pipeline, job.version)))
+            except PipelineError as error:
+                fail_job(connection, job.id, ErrorKind.PIPELINE, str(error))
+                failed.append(job)
+        add_steps(connection, [(job, compiled.steps) for job, compiled in planned], house.providers)
+        unknown = unknown_jobs(connection, job_ids) if len(begun) < len(job_ids) else set()
+    for job_id in sorted(unknown):
+        log.warning("a message names what the ledger does not have", job=job_id)
+    send(house.app, [house.canvas(job.id, job.lane).of(compiled.root) for job, compiled in planned])
+    for job in failed:
+        tell_end(house, job.id)
 
 
 def fail_start(house: House, job_id: str, reason: str) -> None:
@@ -55,15 +54,3 @@ def continue_chain(house: House, job_id: str, path: str, index: int) -> Signatur
         version, lane = read_version(connection, job_id)
         spec = house.spec(connection, version)
     return house.canvas(job_id, lane).chain_from(find(spec, path), index)
-
-
-def _begin(house: House, connection: Connection, job: LockedJob) -> _Begun:
-    """Write the job's steps, or that it failed, its pipeline having a mistake."""
-    spec = house.spec(connection, job.version)
-    try:
-        check_pipeline(job.pipeline, spec, house.config)
-    except PipelineError as error:
-        fail_job(connection, job.id, ErrorKind.PIPELINE, str(error))
-        return _Begun(job, spec, planned=False)
-    add_steps(connection, job, plan(root(spec)), house.providers)
-    return _Begun(job, spec, planned=True)

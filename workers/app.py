@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import Celery
-
 from mirepoix.config import ORCHESTRATE, Config
 from mirepoix.queues import EXCHANGE, all_queues
 from mirepoix.settings import Settings
+from tasks.chords import LedgerChords
 from tasks.house import House
 from tasks.registry import register_tasks
-from workers.chord_counts import ChordCounts
+from tasks.sending import SendingApp, SendingTask
 from workers.connection import SiftingAMQP
 from workers.consumer import Consumer
 from workers.lanes import FastFirst
@@ -31,10 +30,16 @@ HEARTBEAT = 10
 """Seconds; a RabbitMQ that shows no sign of life for two of them is left, and looked for again."""
 
 
-def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
+def create_app(settings: Settings, config: Config) -> tuple[SendingApp, House]:
     """A Celery app with the house's queues and tasks, and what its tasks share."""
-    backend = f"{ChordCounts.__module__}:{ChordCounts.__name__}+{settings.redis_url}"
-    app = Celery("mirepoix", broker=settings.broker_url, backend=backend, amqp=SiftingAMQP, set_as_current=False)
+    app = SendingApp(
+        "mirepoix",
+        broker=settings.broker_url,
+        backend=f"{LedgerChords.__module__}:{LedgerChords.__name__}",
+        amqp=SiftingAMQP,
+        task_cls=SendingTask,
+        set_as_current=False,
+    )
     house = House(app, settings, config)
     app.conf.update(
         task_serializer="json",
@@ -48,6 +53,7 @@ def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_ignore_result=True,
+        result_backend_thread_safe=True,  # it keeps nothing; else each thread makes one
         task_track_started=True,
         task_send_sent_event=True,
         worker_send_task_events=True,
@@ -60,13 +66,6 @@ def create_app(settings: Settings, config: Config) -> tuple[Celery, House]:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options=_broker_options(settings) | {"sieve": Sieve(app, Quarantine(house))},
-        result_backend_transport_options={"retry_policy": {"timeout": 5.0}},
-        redis_socket_timeout=SOCKET["socket_timeout"],
-        redis_socket_connect_timeout=SOCKET["socket_connect_timeout"],
-        redis_socket_keepalive=True,
-        redis_retry_on_timeout=True,
-        redis_backend_health_check_interval=SOCKET["health_check_interval"],
-        result_expires=LONGEST_CALL,
     )
     register_tasks(app, house)
     return app, house

@@ -38,6 +38,11 @@ class SiftingAMQP(AMQP):
     """Celery's messaging on such connections, with one word for a broker that went away while a message was sent."""
 
     Connection = SiftingConnection
+    _sent: Any = None
+
+    def tell_with(self, dispatcher: Any) -> None:
+        """Let what is told of sent messages go out with the other events of this worker, through its dispatcher."""
+        self._sent = _Sent(dispatcher)
 
     def _create_task_sender(self) -> Any:
         send = super()._create_task_sender()  # type: ignore[misc]  # celery-types does not have it
@@ -45,8 +50,19 @@ class SiftingAMQP(AMQP):
         def send_or_say(*args: Any, **options: Any) -> Any:
             """Raises kombu's OperationalError where the message may not have been sent."""
             try:
-                return send(*args, **options)
+                return send(*args, event_dispatcher=self._sent, **options)
             except UNFORESEEN as error:
                 raise OperationalError(f"the connection broke: {type(error).__name__} {error}") from error
 
         return send_or_say
+
+
+class _Sent:
+    """What Celery tells of sent messages to: a dispatcher that keeps it until it is flushed."""
+
+    def __init__(self, dispatcher: Any) -> None:
+        self._dispatcher = dispatcher
+
+    def publish(self, kind: str, fields: dict[str, Any], producer: Any, **options: Any) -> None:
+        """As Celery calls it."""
+        self._dispatcher.send(kind, **fields)

@@ -13,6 +13,9 @@ from celery.worker import consumer as plain
 
 from workers.sieve import Sieve, flat
 
+EVENTS_INTERVAL = 0.25
+"""Seconds that an event may be late."""
+
 
 class Consumer(plain.Consumer):
     """Consumes the queues of the house; the last resort behind the sieve, for what passes it and Celery cannot take.
@@ -75,11 +78,21 @@ class Consumer(plain.Consumer):
         return self.ensure_connected(connection)
 
     def register_with_event_loop(self, hub: Any) -> None:
-        """Let all events be sent by the loop, however many tasks end at once: a connection is for one thread."""
+        """Let all events be sent by the loop, however many tasks end at once: a connection is for one thread.
+
+        They are for people who look on, and go out together some times a second: Celery sends them at each turn of its
+        loop, and what a task's sender tells by a message of its own.
+        """
         super().register_with_event_loop(hub)
         dispatcher: Any = vars(self).get("event_dispatcher")
         if dispatcher is not None:
             dispatcher.buffer_limit = sys.maxsize
+            amqp: Any = self.app.amqp
+            amqp.tell_with(dispatcher)
+            hub.timer.call_repeatedly(EVENTS_INTERVAL, dispatcher.flush)
+
+    def on_send_event_buffered(self) -> Any:
+        """They wait for the next time."""
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Let go of a lost connection, so that a new one can be made.
@@ -95,7 +108,10 @@ class Consumer(plain.Consumer):
         super().on_connection_error_after_connected(exc)
 
     def shutdown(self) -> None:
-        """End, after the ledger has taken what was put away."""
+        """End, after the ledger has taken what was put away, and the last events are out."""
+        dispatcher: Any = vars(self).get("event_dispatcher")
+        if dispatcher is not None:
+            dispatcher.flush()
         super().shutdown()
         self._sieve.quarantine.close()
 

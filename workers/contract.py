@@ -193,7 +193,7 @@ def parse(raw: bytes, *, types: bool = False) -> Any:
     kombu makes objects of what claims to be of a type (a date, say); only where `types` may that stand in a message.
     """
     try:
-        value = json.loads(raw.decode(), object_pairs_hook=dict if types else _object, parse_constant=_no_number)
+        value = (_TYPED if types else _PLAIN).decode(raw.decode())
     except RecursionError as error:
         raise Malformed("is nested too deep") from error
     except Malformed:
@@ -279,6 +279,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(name: str) -> None:
     raise Malformed(f"holds {name}")
+
+
+_PLAIN = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number)
+_TYPED = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _shown(part: str | int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.filing import file_some
+from tasks.filing import BATCH, file_some
 from tasks.house import House
 from workers.rounds import Rounds
 
@@ -10,7 +10,7 @@ INTERVAL = 0.5
 
 
 class Filing(Rounds):
-    """Looks for jobs that have ended twice a second, and goes on as long as there are some."""
+    """Looks for jobs that have ended twice a second, and goes on as long as there may be more."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -19,5 +19,6 @@ class Filing(Rounds):
     def file(self) -> None:
         """File all that are due; raises what `rounds.AWAY` lists."""
         house = self._house
-        while file_some(house.database, house.config.privacy.kinds, house.settings.forget_after) and not self.ended:
-            pass
+        filed = BATCH
+        while filed >= BATCH and not self.ended:
+            filed = file_some(house.database, house.config.privacy.kinds, house.settings.forget_after)

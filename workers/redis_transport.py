@@ -68,11 +68,22 @@ class QoS(plain.QoS):
 
 
 class Channel(plain.Channel):
-    """A channel whose clients sift what they read."""
+    """A channel whose clients sift what they read, and that keeps the one that it gives commands through.
+
+    kombu makes a client for each command, which takes longer than the command.
+    """
 
     QoS = QoS
     sieve: Sieve | None = None
     from_transport_options = (*plain.Channel.from_transport_options, "sieve")
+    _commands: Any = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        if asynchronous:
+            return super()._create_client(asynchronous)  # type: ignore[misc]  # kombu's stubs do not have it
+        if self._commands is None or self._commands.connection_pool is not self.pool:
+            self._commands = super()._create_client()  # type: ignore[misc]  # kombu's stubs do not have it
+        return self._commands
 
     def _get_client(self) -> Any:
         client: Any = super()._get_client()  # type: ignore[misc]  # kombu's stubs do not have it

@@ -28,6 +28,7 @@ from workers.filing import Filing
 from workers.lease import Lease
 from workers.messenger import Messenger
 from workers.metrics import serving_metrics
+from workers.open_files import require_open_files
 from workers.reconciler import Reconciler
 from workers.spans import exporting_spans
 from workers.watch import Watch
@@ -41,6 +42,7 @@ def run_worker(settings: Settings, config: Config, name: str) -> None:
     Raises ConfigError when it cannot work, LedgerError when the database is not ready.
     """
     require_ready(settings, config, [name])
+    require_open_files(_threads(config, name))
     configure_logging()
     app, house = create_app(settings, config)
     require_current(house.database)

@@ -5,7 +5,7 @@ Their job has ended (it was cancelled, its deadline passed, its budget is spent)
 
 from __future__ import annotations
 
-from db.steps import read_given_up
+from db.steps import read_given_up, read_wanted
 from mirepoix.ledger.read import read_states
 from tasks.house import House
 from workers.rounds import Rounds
@@ -22,10 +22,12 @@ class Watch(Rounds):
         super().__init__("watch", self._look, INTERVAL)
 
     def _look(self) -> None:
-        steps = sorted(self._house.flights.steps())
-        if not steps:
+        """One query tells which calls are wanted, mostly all; what is left is looked into call by call."""
+        calls = self._house.flights.steps()
+        if not calls:
             return
         with self._house.database.read() as connection:
+            steps = sorted(calls - read_wanted(connection, self._house.worker_id))
             states = read_states(connection, sorted({job_id for job_id, _ in steps}))
             given_up = read_given_up(connection, steps)
         self._house.flights.end_jobs({job_id for job_id, state in states.items() if state.terminal})

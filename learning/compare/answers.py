@@ -12,16 +12,17 @@ from itertools import combinations
 
 import numpy as np
 
-from learning.cascades import characters_of
+from learning.cascades import characters_of, orders, play_agreement
 from learning.compare.learned import predict_all
 from learning.compare.methods import TARGETS, Trial, Tried
 from learning.compare.metrics import Floats
 from learning.compare.sweep import Sweep, joined
 from learning.compare.table import Table
-from learning.policies import PRICES, Recorded, cheapest_safe, play, safe_quality, train_policy
-from learning.tune import FEWEST, MOST_TIERS, orders, play_agreement, shortlist
+from learning.policies import Recorded, play, safe_quality, train_policy
+from learning.tune import FEWEST, MOST_TIERS, cost_error, shortlist, simplest_safe
 from pipelines.learned.answer_policy import AnswerPolicy
 from pipelines.learned.states import log_odds
+from pipelines.learned.ways import Way
 
 VOTERS = 3
 SILENT = -1
@@ -51,7 +52,10 @@ def answer_methods(trial: Trial) -> Iterator[Tried]:
         {target: agreement_cascade(trial.test, one) for target, one in found.chosen.items()},
     )
     if len(trial.train) >= FEWEST:
-        yield cascade_routing(trial, voters, found.chosen[LIKE_TUNE])
+        policy = train_on(trial.train, voters, found.chosen[LIKE_TUNE], trial.seed)
+        best = frontier(policy.promise.quality, policy.promise.cost)
+        swept = ask_by_policy(policy, trial.test, [policy.promise.ways[index] for index in best])
+        yield Tried("cascade routing", swept, promised(policy, trial.test, TARGETS))
     triples = list(combinations(sorted(voters, key=lambda model: -trial.train.score[:, model].mean()), VOTERS))
     on_train = joined([vote(trial.train, three) for three in triples])
     best = frontier(on_train.quality.mean(axis=0), on_train.cost.mean(axis=0))
@@ -86,13 +90,14 @@ class Best:
 def best_cascades(table: Table, tried: Sequence[Cascade], targets: Sequence[float]) -> Best:
     """The best of those `tried` on the questions of `table`, where the target is a share of its strong model's."""
     strong = table.score[:, table.strong]
-    safe, quality, usd = np.empty((3, len(tried)))
+    safe, quality, usd, error = np.empty((4, len(tried)))
     for number, one in enumerate(tried):
         right, spent = play_agreement(one.order, one.agreement, table.said, table.score, table.cost)
-        safe[number], quality[number], usd[number] = safe_quality(right, strong), right.mean(), spent.mean()
+        safe[number], quality[number] = safe_quality(right, strong), right.mean()
+        usd[number], error[number] = spent.mean(), cost_error(spent)
     return Best(
         [tried[index] for index in frontier(quality, usd)],
-        {target: tried[cheapest_safe(safe, usd, target)] for target in targets},
+        {target: tried[simplest_safe(safe, usd, error, target)] for target in targets},
     )
 
 
@@ -104,29 +109,27 @@ def agreement_cascade(table: Table, cascade: Cascade) -> Sweep:
     return Sweep(quality[:, None], usd[:, None], _shares(asked[:, None], len(table.models)))
 
 
-def cascade_routing(trial: Trial, voters: Sequence[int], cascade: Cascade) -> Tried:
-    """Ask whom a learned answer policy asks, at each price of quality; for a target, at the price that it promises.
-
-    It learns of as many models as it can know: those of `cascade` and the most useful others, as `mirepoix tune` does.
-    """
-    names = trial.train.models
+def train_on(table: Table, voters: Sequence[int], cascade: Cascade, seed: int) -> AnswerPolicy:
+    """A policy of as many models as it can know: those of `cascade` and the most useful others, as in `tune`."""
+    names = table.models
     first = [names[model] for model in cascade.order]
-    models = shortlist(trial.train.outcomes, [names[model] for model in voters], first)
-    policy = train_policy(trial.train.outcomes, models, seed=trial.seed)
-    recorded = recorded_for(policy, trial.test)
-    promised = {target: policy.promise.price_for(target)[0] for target in TARGETS}
-    chosen = ask_by_policy(policy, recorded, trial.test, np.array(list(promised.values())))
-    prices = PRICES / trial.unit
-    quality, cost = play(policy, recorded, prices)
-    swept = Sweep(quality.T, cost.T, np.zeros((len(names), len(prices))))
-    return Tried("cascade routing", swept, {target: chosen.setting(index) for index, target in enumerate(promised)})
+    models = shortlist(table.outcomes, [names[model] for model in voters], first)
+    return train_policy(table.outcomes, models, seed=seed)
 
 
-def ask_by_policy(policy: AnswerPolicy, recorded: Recorded, table: Table, prices: Floats) -> Sweep:
-    """What the policy does with the questions of `table`, which are `recorded`, at each of the prices."""
-    quality, cost = play(policy, recorded, prices)
-    _, asked = play(policy, replace(recorded, cost=_own_bits(recorded.cost)), prices)
-    shares = np.zeros((len(table.models), len(prices)))
+def promised(policy: AnswerPolicy, table: Table, targets: Sequence[float]) -> dict[float, Sweep]:
+    """What the policy does with each question of `table` in the way that it chooses for each target."""
+    ways = [policy.promise.ways[policy.promise.way_for(target)] for target in targets]
+    swept = ask_by_policy(policy, table, ways)
+    return {target: swept.setting(index) for index, target in enumerate(targets)}
+
+
+def ask_by_policy(policy: AnswerPolicy, table: Table, ways: Sequence[Way]) -> Sweep:
+    """What the policy does with each question of `table` in each of the ways."""
+    recorded = recorded_for(policy, table)
+    quality, cost = play(policy, recorded, ways)
+    _, asked = play(policy, replace(recorded, cost=_own_bits(recorded.cost)), ways)
+    shares = np.zeros((len(table.models), len(ways)))
     shares[[table.column(model) for model in policy.models]] = _shares(asked.T, len(policy.models))
     return Sweep(quality.T, cost.T, shares)
 

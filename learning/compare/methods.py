@@ -19,7 +19,7 @@ from learning.compare.metrics import Floats
 from learning.compare.rivals import Chances, Pair, Scores
 from learning.compare.sweep import CostModel, Sweep, always, by_threshold, by_value, random_mix, thresholds
 from learning.compare.table import Table, folds
-from learning.policies import cheapest_safe
+from pipelines.learned.ways import cheapest_safe
 
 TARGETS = (1.0, 0.99, 0.98, 0.95)
 """Shares of the best single model's quality."""

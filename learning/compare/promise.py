@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from learning.compare.answers import agreement_cascade, best_cascades, cascades_of, voters_in
+from learning.compare.answers import (
+    LIKE_TUNE,
+    agreement_cascade,
+    best_cascades,
+    cascades_of,
+    promised,
+    train_on,
+    voters_in,
+)
 from learning.compare.learned import aim, ask_all
 from learning.compare.results import Promise
 from learning.compare.sweep import Sweep
 from learning.compare.table import Table
 from learning.train import train_router
+from learning.tune import FEWEST
 
 TARGETS = (0.99, 0.98)
 POINT = 0.01
+SEED = 1
+"""Of a policy's folds."""
 Halves = Sequence[tuple[Table, Table]]
 Choose = Callable[[Table, Table], Mapping[float, Sweep]]
 """Learns and chooses on one half; what that does with the questions of the other, by target."""
@@ -24,8 +35,11 @@ def check_routing(halves: Halves) -> list[Promise]:
 
 
 def check_cascades(halves: Halves) -> list[Promise]:
-    """An agreement cascade, its order found anew on each half; nothing where answers cannot be compared."""
-    return _check("agreement cascade", halves, _cascade) if all(voters_in(learn) for learn, _ in halves) else []
+    """An agreement cascade, its order found anew on each half, and a policy learned there; nothing without answers."""
+    if not all(voters_in(learn) for learn, _ in halves):
+        return []
+    checked = _check("agreement cascade", halves, _cascade)
+    return checked + _check("cascade routing", halves, _policy) if len(halves[0][0]) >= FEWEST else checked
 
 
 def _route(learn: Table, unseen: Table) -> dict[float, Sweep]:
@@ -37,6 +51,12 @@ def _route(learn: Table, unseen: Table) -> dict[float, Sweep]:
 def _cascade(learn: Table, unseen: Table) -> dict[float, Sweep]:
     best = best_cascades(learn, cascades_of(learn, voters_in(learn)), TARGETS)
     return {target: agreement_cascade(unseen, one) for target, one in best.chosen.items()}
+
+
+def _policy(learn: Table, unseen: Table) -> dict[float, Sweep]:
+    voters = voters_in(learn)
+    found = best_cascades(learn, cascades_of(learn, voters), (LIKE_TUNE,))
+    return promised(train_on(learn, voters, found.chosen[LIKE_TUNE], SEED), unseen, TARGETS)
 
 
 def _check(method: str, halves: Halves, choose: Choose) -> list[Promise]:

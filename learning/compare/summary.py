@@ -27,7 +27,8 @@ AMONG_ALL = {
     "vote of three": "vote of three",
     "oracle": "oracle",
 }
-PROMISED = [(method, target) for method in ("learned", "agreement cascade") for target in ("0.99", "0.98")]
+CHECKED = ("learned", "agreement cascade", "cascade routing")
+PROMISED = [(method, target) for method in CHECKED for target in ("0.99", "0.98")]
 """Method and target of the promises."""
 NOTHING = "-"
 

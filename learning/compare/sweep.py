@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from learning.compare.metrics import Floats
 from learning.compare.table import Table
-from learning.policies import cheapest_safe, safe_quality
+from learning.policies import safe_quality
+from pipelines.learned.ways import cheapest_safe
 
 THRESHOLDS = 101
 PRICES = np.concatenate([[0.0], np.geomspace(1e-3, 1e2, 80), [1e6]])

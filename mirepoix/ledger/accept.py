@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, TypedDict
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 from ulid import ULID
 
 from mirepoix.again import Again, require_replayable
@@ -19,6 +19,7 @@ from mirepoix.errors import InputError, NotFound
 from mirepoix.ledger.contents import insert_missing, load, store
 from mirepoix.ledger.rollouts import accept_shadows, draw_versions, record_versions
 from mirepoix.ledger.tables import Job, PipelineVersion, now
+from mirepoix.queues import A_MESSAGE
 from mirepoix.rollouts import SHADOW, NextVersion
 from mirepoix.spec import Pipeline, dump, parse, version
 from mirepoix.states import JobState, Lane, Latency, Store
@@ -34,6 +35,10 @@ BATCH_WINDOW = 24 * 3600
 """Seconds within which providers answer a batch, or give it up."""
 FAST_JOBS = 20
 """How many open jobs of one tenant travel in the fast lane."""
+
+_OPEN = select(Job.id).where(Job.tenant == bindparam("of_tenant"), Job.finished_at.is_(None), ~Job.batch)
+_FAST = select(func.count()).select_from(_OPEN.where(Job.lane == Lane.FAST).limit(FAST_JOBS).subquery())
+_WAITING = _OPEN.where(Job.lane == Lane.BULK).limit(1)
 
 
 class Options(TypedDict, total=False):
@@ -111,8 +116,7 @@ class Submission:
     @property
     def may_wait(self) -> bool:
         """Whether its calls may wait for a batch."""
-        late_enough = self.deadline is not None and _leaves_room(self.deadline) and not self.stream
-        return self.latency == Latency.BATCH or (self.latency is None and late_enough)
+        return may_wait(self.latency, self.deadline, stream=self.stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,12 @@ class Accepted:
     fresh: bool
     lane: Lane
     shadow: str | None = None
+
+
+def may_wait(latency: str | None, deadline: float | None, *, stream: bool) -> bool:
+    """Whether the calls of a job with these options may wait for a batch."""
+    late_enough = deadline is not None and _leaves_room(deadline) and not stream
+    return latency == Latency.BATCH or (latency is None and late_enough)
 
 
 def accept_jobs(
@@ -198,9 +208,16 @@ def fast_room(connection: Connection, tenant: str) -> int:
     """How many more jobs of `tenant` the fast lane takes; no shadows, since nobody waits for them."""
     if tenant == SHADOW:
         return 0
-    open_ = select(Job.id).where(Job.lane == Lane.FAST, Job.tenant == tenant, Job.finished_at.is_(None), ~Job.batch)
-    there: int = connection.execute(select(func.count()).select_from(open_.limit(FAST_JOBS).subquery())).scalar_one()
+    there: int = connection.execute(_FAST, {"of_tenant": tenant}).scalar_one()
     return FAST_JOBS - there
+
+
+def has_room_for_waiting(connection: Connection, tenant: str) -> bool:
+    """Whether jobs of `tenant` wait for the fast lane, and so many of them as one message starts find room there."""
+    return (
+        fast_room(connection, tenant) >= A_MESSAGE
+        and connection.execute(_WAITING, {"of_tenant": tenant}).one_or_none() is not None
+    )
 
 
 def _leaves_room(deadline: float | None) -> bool:

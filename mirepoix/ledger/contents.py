@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Insert, select
+from sqlalchemy import Connection, Insert, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
 
 from mirepoix.ledger.tables import Content, now
+
+_BODIES = select(Content.hash, Content.body).where(Content.hash.in_(bindparam("hashes", expanding=True)))
 
 
 def encode(value: JsonValue) -> tuple[str, str]:
@@ -28,11 +31,17 @@ def encode(value: JsonValue) -> tuple[str, str]:
 def store(connection: Connection, values: Sequence[JsonValue]) -> list[str]:
     """Put `values` away, each once however often it comes; returns their hashes in order."""
     encoded = [encode(value) for value in values]
-    fresh = {hash_: {"hash": hash_, "body": body, "created_at": now()} for hash_, body in encoded}
-    if fresh:
-        rows = [fresh[hash_] for hash_ in sorted(fresh)]
-        _insert_and_hold(connection, rows)
+    keep(connection, dict(encoded))
     return [hash_ for hash_, _ in encoded]
+
+
+def keep(connection: Connection, bodies: Mapping[str, str]) -> None:
+    """Put away what `encode` made of values."""
+    if bodies:
+        moment = now()
+        _insert_and_hold(
+            connection, [{"hash": hash_, "body": bodies[hash_], "created_at": moment} for hash_ in sorted(bodies)]
+        )
 
 
 def load(connection: Connection, hashes: Iterable[str | None]) -> dict[str, JsonValue]:
@@ -40,9 +49,7 @@ def load(connection: Connection, hashes: Iterable[str | None]) -> dict[str, Json
     wanted = sorted({hash_ for hash_ in hashes if hash_ is not None})
     found: dict[str, JsonValue] = {}
     for start in range(0, len(wanted), 500):
-        rows = connection.execute(
-            select(Content.hash, Content.body).where(Content.hash.in_(wanted[start : start + 500]))
-        )
+        rows = connection.execute(_BODIES, {"hashes": wanted[start : start + 500]})
         found.update({hash_: json.loads(body) for hash_, body in rows})
     return found
 
@@ -65,6 +72,11 @@ def _insert_and_hold(connection: Connection, rows: list[dict[str, Any]]) -> None
 
 def insert_missing(connection: Connection, table: type[DeclarativeBase]) -> Insert:
     """An INSERT that passes over rows whose unique key is there already."""
-    if connection.dialect.name == "postgresql":
+    return _insert_missing_on(connection.dialect.name, table)
+
+
+@cache
+def _insert_missing_on(dialect: str, table: type[DeclarativeBase]) -> Insert:
+    if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()

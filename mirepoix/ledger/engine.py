@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -72,9 +73,12 @@ class Database:
         if self._queue is None:
             yield
             return
-        with self._queue.open("w") as turn:
+        turn = os.open(self._queue, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o644)
+        try:
             fcntl.flock(turn, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(turn)
 
     @contextmanager
     def _errors_explained(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from mirepoix.errors import InputError, NotFound
 from mirepoix.ledger.tables import Feedback, Job, now
@@ -14,6 +14,12 @@ from mirepoix.strict import unknown
 from mirepoix.views import FeedbackView
 
 LONGEST_NOTE = 2_000
+
+_OF_JOBS = (
+    select(*Feedback.__table__.c)
+    .where(Feedback.job_id.in_(bindparam("jobs", expanding=True)))
+    .order_by(Feedback.created_at, Feedback.source)
+)
 
 
 def record_feedback(
@@ -42,9 +48,8 @@ def record_feedback(
 
 def read_feedback(connection: Connection, job_ids: Sequence[str]) -> dict[str, tuple[FeedbackView, ...]]:
     """What is thought of the answer of each of these jobs (at the most 500), the newest word last."""
-    query = select(*Feedback.__table__.c).where(Feedback.job_id.in_(job_ids))
     found: dict[str, tuple[FeedbackView, ...]] = dict.fromkeys(job_ids, ())
-    for row in connection.execute(query.order_by(Feedback.created_at, Feedback.source)):
+    for row in connection.execute(_OF_JOBS, {"jobs": list(job_ids)}):
         view = FeedbackView(source=FeedbackSource(row.source), score=row.score, note=row.note, at=row.created_at)
         found[row.job_id] += (view,)
     return found

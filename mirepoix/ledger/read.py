@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from mirepoix.again import Again
 from mirepoix.errors import NotFound
@@ -22,6 +22,20 @@ from mirepoix.paths import ACCEPTANCE
 from mirepoix.states import ErrorKind, EventKind, JobState, StepState, Store
 from mirepoix.views import AttemptView, CallView, Decision, Event, FeedbackView, JobView, StepView, TraceView
 
+_STATES = select(Job.id, Job.state).where(Job.id.in_(bindparam("jobs", expanding=True)))
+_JOBS = select(*Job.__table__.c).where(Job.id.in_(bindparam("jobs", expanding=True)))
+_ENDED = _JOBS.where(Job.finished_at.is_not(None))
+_SPENT = (
+    select(
+        Attempt.job_id,
+        Attempt.model,
+        func.sum(Attempt.cost).label("cost"),
+        func.count(Attempt.path.distinct()).label("calls"),
+    )
+    .where(Attempt.job_id.in_(bindparam("jobs", expanding=True)))
+    .group_by(Attempt.job_id, Attempt.model)
+    .order_by(func.min(Attempt.id))
+)
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -29,7 +43,7 @@ def read_states(connection: Connection, ids: Sequence[str]) -> dict[str, JobStat
     """The state of each job that exists."""
     states: dict[str, JobState] = {}
     for start in range(0, len(ids), 500):
-        rows = connection.execute(select(Job.id, Job.state).where(Job.id.in_(ids[start : start + 500])))
+        rows = connection.execute(_STATES, {"jobs": list(ids[start : start + 500])})
         states.update({id_: JobState(state) for id_, state in rows})
     return states
 
@@ -47,6 +61,15 @@ def read_jobs(connection: Connection, ids: Sequence[str]) -> list[JobView]:
     views: list[JobView] = []
     for start in range(0, len(ids), 500):
         views += _read_some(connection, ids[start : start + 500])
+    return views
+
+
+def read_ended(connection: Connection, ids: Sequence[str]) -> list[JobView]:
+    """Those of the jobs called `ids` that have ended, in that order."""
+    views: list[JobView] = []
+    for start in range(0, len(ids), 500):
+        some = ids[start : start + 500]
+        views += _views(connection, some, connection.execute(_ENDED, {"jobs": list(some)}))
     return views
 
 
@@ -141,14 +164,23 @@ def _step_view(step: Row[Any], found: _Found) -> StepView:
 
 
 def _read_some(connection: Connection, ids: Sequence[str]) -> list[JobView]:
-    jobs = {job.id: job for job in connection.execute(select(*Job.__table__.c).where(Job.id.in_(ids)))}
-    for id_ in ids:
-        if id_ not in jobs:
-            raise NotFound(f"no job {id_!r} in this ledger. `mirepoix jobs` lists them.")
-    spent = _spending(connection, ids)
+    views = _views(connection, ids, connection.execute(_JOBS, {"jobs": list(ids)}))
+    missing = set(ids) - {view.job for view in views}
+    if missing:
+        first = next(id_ for id_ in ids if id_ in missing)
+        raise NotFound(f"no job {first!r} in this ledger. `mirepoix jobs` lists them.")
+    return views
+
+
+def _views(connection: Connection, ids: Sequence[str], rows: Iterable[Row[Any]]) -> list[JobView]:
+    """The jobs of `rows`, in the order of `ids`."""
+    jobs = {job.id: job for job in rows}
+    if not jobs:
+        return []
+    spent = _spending(connection, list(jobs))
     outputs = load(connection, [job.output_hash for job in jobs.values()])
-    feedback = read_feedback(connection, ids)
-    return [_job_view(jobs[id_], spent[id_], outputs, feedback[id_]) for id_ in ids]
+    feedback = read_feedback(connection, list(jobs))
+    return [_job_view(jobs[id_], spent[id_], outputs, feedback[id_]) for id_ in ids if id_ in jobs]
 
 
 class _Spending:
@@ -160,19 +192,8 @@ class _Spending:
 
 def _spending(connection: Connection, ids: Sequence[str]) -> dict[str, _Spending]:
     """Cost, models and calls of each job; a call is a step at a model, however many attempts it took."""
-    query = (
-        select(
-            Attempt.job_id,
-            Attempt.model,
-            func.sum(Attempt.cost).label("cost"),
-            func.count(Attempt.path.distinct()).label("calls"),
-        )
-        .where(Attempt.job_id.in_(ids))
-        .group_by(Attempt.job_id, Attempt.model)
-        .order_by(func.min(Attempt.id))
-    )
     spent: dict[str, _Spending] = defaultdict(_Spending)
-    for row in connection.execute(query):
+    for row in connection.execute(_SPENT, {"jobs": list(ids)}):
         job = spent[row.job_id]
         job.cost += row.cost or Decimal(0)
         job.models[row.model] = None

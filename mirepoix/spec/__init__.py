@@ -20,7 +20,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from mirepoix.spec.agreement import Agreement, Fields, SameAs
+from mirepoix.spec.agreement import Agreement, Comparison, Fields, SameAs
 from mirepoix.spec.call import Cache, Call
 from mirepoix.spec.cascade import Accept, Cascade, Policy
 from mirepoix.spec.chain import Chain
@@ -42,6 +42,7 @@ __all__ = [
     "Call",
     "Cascade",
     "Chain",
+    "Comparison",
     "Ensemble",
     "Fields",
     "First",

@@ -8,13 +8,13 @@ from enum import Enum
 
 from pydantic import JsonValue
 
-from mirepoix.spec import Accept, SameAs
+from mirepoix.spec import Accept
 from mirepoix.spec.gates import Gate
 from mirepoix.views import Decision
+from pipelines.gates.agreement import Standing, see_agreement
 from pipelines.gates.ask import ASK_MODELS, Heed, ask_gates
 from pipelines.gates.seen import Tier
 from pipelines.gates.weigh import Verdict, still_open, weigh
-from pipelines.reducers import Member, same_groups
 
 
 class Ask(Enum):
@@ -23,6 +23,7 @@ class Ask(Enum):
     NEXT_TIER = "escalate"
     SAMPLES = "sample"
     JUDGE = "judge"
+    COMPARISONS = "compare"
 
 
 ASKS = {"consistency": Ask.SAMPLES, "judge": Ask.JUDGE}
@@ -32,20 +33,24 @@ ASKS = {"consistency": Ask.SAMPLES, "judge": Ask.JUDGE}
 class Move:
     """What a cascade does next, and why: the answer of tier `stands`, or `ask` first, or, with neither, fail.
 
-    `tier` is the one that is asked, sampled or judged.
+    `tier` is the one that is asked, sampled, judged, or compared with the `others`.
     """
 
     decision: Decision
     stands: int | None = None
     ask: Ask | None = None
     tier: int = 0
+    others: tuple[int, ...] = ()
 
 
 def next_move(accept: Accept, tiers: Sequence[Tier], *, more: bool, given: JsonValue = None) -> Move:
     """What follows from the `tiers` asked so far; `more` says whether there is another, `given` is the job's input."""
     index = len(tiers) - 1
-    agreeing = _agreeing(accept, tiers)
-    agreed = _accept_agreed(accept, tiers, agreeing, given)
+    agreement = see_agreement(accept.agreement, tiers)
+    if agreement.open and (more or accept.otherwise in ("best", "fail")) and not accept.ask_all:
+        return _compare(accept, agreement, index)
+    agreeing = agreement.agreeing
+    agreed = _accept_agreed(accept, tiers, agreement, given)
     if agreed is not None:
         return agreed
     if tiers[index].error is not None:
@@ -54,15 +59,26 @@ def next_move(accept: Accept, tiers: Sequence[Tier], *, more: bool, given: JsonV
     verdict = weigh(heed.said)
     features = _features(index, threshold, verdict, heed)
     if accept.agreement is not None:
-        features["agreeing"] = len(agreeing)
+        features |= {"agreeing": len(agreeing), **agreement.features}
     wanted = _wanted(accept, heed, threshold, more=more)
     if wanted is not None:
         return _ask_models(wanted, index, verdict, threshold, features)
     return _conclude(accept, tiers, verdict, features, more=more, given=given)
 
 
-def _accept_agreed(accept: Accept, tiers: Sequence[Tier], agreeing: Sequence[int], given: JsonValue) -> Move | None:
+def _compare(accept: Accept, agreement: Standing, index: int) -> Move:
+    """Have a judge say which of the others say the same as one."""
+    tier, others = agreement.tier, agreement.open
+    judge = accept.agreement.by.judge if accept.agreement else None
+    said = f"tier {tier} does not say word for word what {', '.join(f'tier {other}' for other in others)} said"
+    features: dict[str, JsonValue] = {"tier": index, "agreeing": len(agreement.agreeing), **agreement.features}
+    reason = f"{said}: {judge.model if judge else 'a judge'} is to say whether it means the same"
+    return Move(_decision("compare", reason, 0.0, features), ask=Ask.COMPARISONS, tier=tier, others=others)
+
+
+def _accept_agreed(accept: Accept, tiers: Sequence[Tier], agreement: Standing, given: JsonValue) -> Move | None:
     """Accept an answer that enough tiers gave, unless a gate vetoes it; None where there is none."""
+    agreeing = agreement.agreeing
     if accept.agreement is None or len(agreeing) < accept.agreement.of or accept.ask_all:
         return None
     stands = agreeing[-1]
@@ -70,7 +86,7 @@ def _accept_agreed(accept: Accept, tiers: Sequence[Tier], agreeing: Sequence[int
     verdict = weigh(heed.said)
     if verdict.vetoes:
         return None
-    features = _features(stands, threshold, verdict, heed) | {"agreeing": len(agreeing)}
+    features = _features(stands, threshold, verdict, heed) | {"agreeing": len(agreeing), **agreement.features}
     if stands != len(tiers) - 1:
         features["accepted"] = stands
     told = "" if accept.by_agreement_alone else f"; {_told(verdict, threshold)}"
@@ -149,14 +165,6 @@ def _best(accept: Accept, tiers: Sequence[Tier], given: JsonValue) -> tuple[int,
     }
     best = max(verdicts, key=lambda index: (not verdicts[index].vetoes, verdicts[index].score))
     return best, verdicts[best].score
-
-
-def _agreeing(accept: Accept, tiers: Sequence[Tier]) -> tuple[int, ...]:
-    """The tiers that say the same: the most there are; of groups as large the one with the last tier in it."""
-    by = accept.agreement.by if accept.agreement else SameAs()
-    members = [Member(str(index), tier.answer) for index, tier in enumerate(tiers) if tier.error is None]
-    groups = [tuple(sorted(int(member.path) for member in group.members)) for group in same_groups(by, members)]
-    return max(groups, key=lambda group: (len(group), group[-1]), default=())
 
 
 def _told(verdict: Verdict, threshold: float) -> str:

@@ -17,6 +17,7 @@ from pipelines.reducers import Member, same_groups
 
 if TYPE_CHECKING:
     from pipelines.learned.answer_policy import AnswerPolicy
+    from pipelines.learned.ways import Way
 
 
 def policy_move(node: Cascade, tiers: Mapping[int, Tier], question: str, policy: AnswerPolicy) -> Move:
@@ -24,11 +25,12 @@ def policy_move(node: Cascade, tiers: Mapping[int, Tier], question: str, policy:
     asks = _asked_by(node)
     models = [tier.model for tier in node.tiers if isinstance(tier, Call)]
     heard = {models[number]: heard for number, heard in _heard(asks, tiers).items()}
-    price, promised = _price(asks, policy)
-    advice = policy.advise(question, heard, price, [model for model in models if model not in heard])
+    way, promised = _way(asks, policy, models)
+    advice = policy.advise(question, heard, way, [model for model in models if model not in heard])
     features: dict[str, JsonValue] = {
         "policy": asks.learned,
-        "price": round(price, 4),
+        "way": way.told,
+        **policy.shown(way),
         "promised": None if promised is None else round(promised, 4),
         "answers": {model: one.group for model, one in heard.items()},
         "chance": round(advice.chance, 4),
@@ -56,11 +58,15 @@ def _heard(asks: Policy, tiers: Mapping[int, Tier]) -> dict[int, Heard]:
     return {number: Heard(group_of.get(number, -1), len(tier.text)) for number, tier in tiers.items()}
 
 
-def _price(asks: Policy, policy: AnswerPolicy) -> tuple[float, float | None]:
-    """The price of quality, and the quality that can be promised at it, relative to the best single model."""
+def _way(asks: Policy, policy: AnswerPolicy, models: list[str]) -> tuple[Way, float | None]:
+    """In which way to ask, and the quality that can be promised with it, relative to the best single model."""
+    from pipelines.learned.ways import Priced  # numpy: only who asks a policy has it
+
     if asks.quality_per_usd is not None:
-        return asks.quality_per_usd, None
-    return policy.promise.price_for(asks.target_quality or 0.0)
+        return Priced(asks.quality_per_usd), None
+    known = [number for number, name in enumerate(policy.models) if name in models]
+    index = policy.promise.way_for(asks.target_quality or 0.0, known)
+    return policy.promise.ways[index], float(policy.promise.safe[index])
 
 
 def _move(advice: Advice, models: list[str], features: dict[str, JsonValue], hash_: str) -> Move:
@@ -73,7 +79,7 @@ def _move(advice: Advice, models: list[str], features: dict[str, JsonValue], has
     if advice.stands is None:
         return Move(_decision("fail", "no tier gave an answer", advice, features, hash_))
     number = models.index(advice.stands)
-    reason = f"{advice.stands} is right with a chance of {advice.chance:.2f}; asking further is not worth its price"
+    reason = f"{advice.stands} is right with a chance of {advice.chance:.2f}; {features['way']} asks no further"
     return Move(_decision("accept", reason, advice, features | {"accepted": number}, hash_), stands=number)
 
 

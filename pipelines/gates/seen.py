@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a further call ended with: a sample of a tier, or a judge. With `error` it gave no answer."""
+    """What a further call ended with: a sample of a tier, a judge, or a comparison. With `error` it gave no answer."""
 
     answer: JsonValue = None
     error: str | None = None
@@ -20,7 +21,8 @@ class Tier:
     """How a tier of a cascade ended: with an answer, or with an error.
 
     `logprob` is the mean log-probability of the answer's tokens, None where nobody told. `samples` are None until the
-    tier was asked again, `judge` until one was asked.
+    tier was asked again, `judge` until one was asked. `compared` are the earlier tiers, by number, with whose answers
+    this one was compared.
     """
 
     answer: JsonValue = None
@@ -29,6 +31,7 @@ class Tier:
     logprob: float | None = None
     samples: tuple[Heard, ...] | None = None
     judge: Heard | None = None
+    compared: Mapping[int, Heard] = field(default_factory=dict)
 
     @property
     def text(self) -> str:

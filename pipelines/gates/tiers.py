@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mirepoix.ended import Below
-from mirepoix.paths import Place, child, children, judge_of, samples_of
+from mirepoix.paths import Place, child, children, comparison_of, comparisons_of, judge_of, samples_of
 from mirepoix.spec import Cascade
 from pipelines.gates.cascade import Ask, Move
 from pipelines.gates.seen import Heard, Tier
@@ -33,6 +33,8 @@ def places_asked(place: Place, move: Move) -> list[Place]:
             return samples_of(place, move.tier)
         case Ask.JUDGE:
             return [judge_of(place, move.tier)]
+        case Ask.COMPARISONS:
+            return [comparison_of(place, move.tier, other) for other in move.others]
 
 
 def _see_tier(cascade: Place, tier: Place, by_path: Mapping[str, Below]) -> Tier:
@@ -40,9 +42,10 @@ def _see_tier(cascade: Place, tier: Place, by_path: Mapping[str, Below]) -> Tier
     gates = cascade.node.accept.gates if isinstance(cascade.node, Cascade) else None
     samples: list[Place] = samples_of(cascade, tier.index) if gates and gates.consistency else []
     judges: list[Place] = [judge_of(cascade, tier.index)] if gates and gates.judge else []
+    compared = dict(enumerate(comparisons_of(cascade, tier.index)))
     heard = {
         place.path: Heard(by_path[place.path].output, by_path[place.path].error)
-        for place in (*samples, *judges)
+        for place in (*samples, *judges, *compared.values())
         if place.path in by_path
     }
     return Tier(
@@ -52,4 +55,5 @@ def _see_tier(cascade: Place, tier: Place, by_path: Mapping[str, Below]) -> Tier
         logprob=seen.logprob,
         samples=tuple(heard[place.path] for place in samples if place.path in heard) or None,
         judge=next((heard[place.path] for place in judges if place.path in heard), None),
+        compared={other: heard[place.path] for other, place in compared.items() if place.path in heard},
     )

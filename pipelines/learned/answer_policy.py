@@ -4,7 +4,8 @@ Cascade routing as in Dekoninck et al. 2024, "A Unified Approach to Routing and 
 the policy knows the chance that its best answer is right, and how much that chance would rise if this or that set of
 further models were asked. It asks for the set that is worth most, gain less cost times the price of quality, the
 cheapest of it first; and stops where none is worth anything. The answer that stands is the most likely one by the
-learned weights of who agrees with whom, not necessarily the last.
+learned weights of who agrees with whom, not necessarily the last. Where plain routing, or asking in a fixed order until
+some agree, promises a quality at less cost, it does that (`ways`).
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ from numpy.typing import NDArray
 from mirepoix.errors import InputError, PipelineError
 from pipelines.learned.advice import Advice, Heard
 from pipelines.learned.model import LearnedRouter
-from pipelines.learned.states import Floats, Ints, States, log_odds
+from pipelines.learned.states import Floats, Ints, States, chance_of, log_odds
+from pipelines.learned.ways import InOrder, Priced, Promise, Way, way_as_json, way_of_json
 
-MAGIC = b"mirepoix answer policy 1\n"
+MAGIC = b"mirepoix answer policy 2\n"
 LARGEST = 20_000_000
 """Bytes that a policy may take."""
 MOST_MODELS = 6
 """Every set of models that can have been asked is learned from: 63 of six."""
 AHEAD = 2
 """So many further models are thought of at once."""
-MOST_PRICES = 100
+MOST_WAYS = 1000
 LENGTH = 4
 """Bytes of the header's length, big-endian."""
 
@@ -43,26 +45,6 @@ class Linear:
 
     weights: Floats
     bias: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Promise:
-    """What came of questions held out at training time, at each of so many prices of quality, from low to high.
-
-    `price` is right answers per USD; `quality` is relative to the best single model, `safe` what of it can be promised,
-    and `cost` is USD per question; each [prices].
-    """
-
-    price: Floats
-    quality: Floats
-    safe: Floats
-    cost: Floats
-
-    def price_for(self, target_quality: float) -> tuple[float, float]:
-        """The highest price at which the target is safe, and the quality promised; the safest where it nowhere is."""
-        kept = np.flatnonzero(self.safe >= target_quality)
-        index = int(kept[-1]) if len(kept) else int(np.argmax(self.safe))
-        return float(self.price[index]), float(self.safe[index])
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +77,9 @@ class AnswerPolicy:
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
     def advise(
-        self, question: str, heard: Mapping[str, Heard], price: float, allowed: Collection[str] | None = None
+        self, question: str, heard: Mapping[str, Heard], way: Way, allowed: Collection[str] | None = None
     ) -> Advice:
-        """What to do after `heard`; `price` is right answers per USD, `allowed` who may still be asked (default: all).
+        """What to do after `heard`, asked in this `way`; `allowed` is who may still be asked (default: all).
 
         Raises PipelineError for a model that it does not know.
         """
@@ -105,28 +87,63 @@ class AnswerPolicy:
         if strangers:
             raise PipelineError(f"the policy knows no {', '.join(strangers)}; it was trained on {list(self.models)}.")
         state = self._state(question, heard)
-        chance, top, second = self.best(state)
-        gains = self.gains(state, top, chance, second)
-        may = [
-            index
-            for index, models in enumerate(sets_of(len(self.models)))
-            if all(self.models[m] not in heard and (allowed is None or self.models[m] in allowed) for m in models)
-        ]
+        open_to = {*(self.models if allowed is None else allowed)} - {*heard}
+        may = [number for number, name in enumerate(self.models) if name in open_to]
         usd = self.costs(np.array([float(len(question))]))[0]
-        names = {index: tuple(self.models[m] for m in sets_of(len(self.models))[index]) for index in may}
-        cost = {index: sum(float(usd[self.models.index(name)]) for name in names[index]) for index in may}
-        worth = {index: float(gains[index][0]) - price * cost[index] for index in may}
-        answered = state.mask.any()
-        best = max(worth, key=lambda index: (worth[index], -index), default=None)
-        asks = best is not None and (worth[best] > 0 or not answered)
-        cheapest = min(names[best], key=lambda name: usd[self.models.index(name)]) if best is not None else None
+        return self._in_order(state, way, may) if isinstance(way, InOrder) else self._priced(state, way, may, usd)
+
+    def _priced(self, state: States, way: Priced, may: Sequence[int], usd: Floats) -> Advice:
+        """Ask the cheapest of the set that is worth most, if any is worth anything, or nobody has answered."""
+        answered = bool(state.mask.any())
+        chance, top, second = self.best(state)
+        gain: dict[tuple[int, ...], float]
+        if way.once:
+            gain = {(model,): float(chance_of(state.prior)[0, model]) for model in may if not answered}
+        else:
+            gains = self.gains(state, top, chance, second)
+            gain = {s: float(g[0]) for s, g in zip(sets_of(len(self.models)), gains, strict=True) if {*s} <= {*may}}
+        worth = {asked: value - way.price * float(usd[list(asked)].sum()) for asked, value in gain.items()}
+        best = max(worth, key=lambda asked: worth[asked], default=None)
+        ask = None
+        if best is not None and (worth[best] > 0 or not answered):
+            ask = min(best, key=lambda model: float(usd[model]))
+        return self._advice(ask, int(top[0]) if answered else None, float(chance[0]), gain, worth)
+
+    def _in_order(self, state: States, way: InOrder, may: Sequence[int]) -> Advice:
+        """Ask the next one, unless enough say the same."""
+        groups = state.groups[0]
+        heard = [model for model in way.order if state.mask[0, model]]
+        support = {model: sum(groups[other] == groups[model] for other in heard) for model in heard}
+        agreed = [model for model in heard if support[model] >= way.agreement]
+        left = [model for model in way.order if model in may] or ([] if heard else may)
+        stands = agreed[-1] if agreed else heard[-1] if heard else None
+        chance = 0.0 if stands is None else float(self.chances(state, stands)[0])
+        return self._advice(None if agreed or not left else left[0], stands, chance, {}, {})
+
+    def _advice(
+        self,
+        ask: int | None,
+        stands: int | None,
+        chance: float,
+        gains: Mapping[tuple[int, ...], float],
+        worth: Mapping[tuple[int, ...], float],
+    ) -> Advice:
         return Advice(
-            ask=cheapest if asks else None,
-            stands=self.models[int(top[0])] if answered else None,
-            chance=float(chance[0]) if answered else 0.0,
-            gains={names[index]: float(gains[index][0]) for index in may},
-            worth={names[index]: worth[index] for index in may},
+            ask=None if ask is None else self.models[ask],
+            stands=None if stands is None else self.models[stands],
+            chance=0.0 if stands is None else chance,
+            gains=self._named(gains),
+            worth=self._named(worth),
         )
+
+    def _named(self, told: Mapping[tuple[int, ...], float]) -> dict[tuple[str, ...], float]:
+        return {tuple(self.models[model] for model in asked): value for asked, value in told.items()}
+
+    def shown(self, way: Way) -> dict[str, Any]:
+        """What decides in this way, as the trace has it."""
+        if isinstance(way, Priced):
+            return {"price": round(way.price, 4)}
+        return {"order": [self.models[model] for model in way.order], "agreement": way.agreement}
 
     def best(self, states: States) -> tuple[Floats, Ints, Floats]:
         """The chance of the answer that is most likely right, a model that gave it, and the chance of the next."""
@@ -134,12 +151,15 @@ class AnswerPolicy:
         if not asked:
             zeros = np.zeros(len(states.groups))
             return zeros, zeros.astype(np.int64), zeros
-        scores = np.stack([states.candidate(m) @ self.right.weights + self.right.bias for m in asked], axis=1)
-        chances = 1 / (1 + np.exp(-scores)) * (states.groups[:, asked] >= 0)
+        chances = np.stack([self.chances(states, model) for model in asked], axis=1) * (states.groups[:, asked] >= 0)
         rows, first = np.arange(len(chances)), chances.argmax(axis=1)
         top = np.array(asked)[first]
         same = states.groups[:, asked] == states.groups[rows, top][:, None]
         return chances[rows, first], top, np.where(same, 0.0, chances).max(axis=1)
+
+    def chances(self, states: States, model: int) -> Floats:
+        """The chance that the answer of `model` is right, [questions]."""
+        return chance_of(states.candidate(model) @ self.right.weights + self.right.bias)
 
     def gains(self, states: States, top: Ints, chance: Floats, second: Floats) -> list[Floats]:
         """What asking each of the sets would add to the chance, [sets][questions]."""
@@ -162,8 +182,9 @@ class AnswerPolicy:
 
     def to_bytes(self) -> bytes:
         """The policy as a file holds it: format and version, header (JSON), arrays, and the router's own bytes."""
-        header = json.dumps({"models": len(self.models), "prices": len(self.promise.price)}).encode()
-        layout = _layout(len(self.models), len(self.promise.price))
+        ways = [way_as_json(way) for way in self.promise.ways]
+        header = json.dumps({"models": len(self.models), "ways": ways}).encode()
+        layout = _layout(len(self.models), len(ways))
         arrays = self._arrays()
         body = b"".join(np.ascontiguousarray(arrays[name], "<f8").tobytes() for name in layout)
         return MAGIC + len(header).to_bytes(LENGTH, "big") + header + body + self.router.to_bytes()
@@ -175,9 +196,9 @@ class AnswerPolicy:
             raise InputError(
                 f"no answer policy of this version, or larger than {LARGEST:,} bytes; train one with this."
             )
-        models, prices, rest = _header(data[len(MAGIC) :])
+        models, ways, rest = _header(data[len(MAGIC) :])
         arrays: dict[str, NDArray[np.float64]] = {}
-        for name, shape in _layout(models, prices).items():
+        for name, shape in _layout(models, len(ways)).items():
             size = int(np.prod(shape)) * 8
             piece, rest = rest[:size], rest[size:]
             if len(piece) != size:
@@ -190,7 +211,7 @@ class AnswerPolicy:
             raise InputError(f"the policy is for {models} models, and the router in it for {len(router.models)}.")
         right, gain, begin = (Linear(arrays[name], arrays[f"{name}_bias"]) for name in ("right", "gain", "begin"))
         lengths = arrays["length_mean"], arrays["length_spread"]
-        promise = Promise(*(arrays[name] for name in ("price", "quality", "safe", "cost")))
+        promise = Promise(ways, *(arrays[name] for name in ("quality", "safe", "cost")))
         return cls(router, right, gain, begin, *lengths, arrays["usd"], arrays["usd_a_character"], promise)
 
     def _arrays(self) -> dict[str, Any]:
@@ -208,7 +229,7 @@ def _parts(linear: Linear) -> tuple[Floats, Floats]:
     return linear.weights, linear.bias
 
 
-def _layout(models: int, prices: int) -> dict[str, tuple[int, ...]]:
+def _layout(models: int, ways: int) -> dict[str, tuple[int, ...]]:
     state = States((True,) * models, *(np.zeros((1, models), kind) for kind in (np.int64, float, float)))
     zeros = np.zeros(1)
     candidate, prospect = state.candidate(0).shape[1], state.prospect(zeros.astype(np.int64), zeros, zeros).shape[1]
@@ -222,16 +243,17 @@ def _layout(models: int, prices: int) -> dict[str, tuple[int, ...]]:
         "begin_bias": (sets,),
     }
     shapes |= dict.fromkeys(("length_mean", "length_spread", "usd", "usd_a_character"), (models,))
-    return shapes | dict.fromkeys(("price", "quality", "safe", "cost"), (prices,))
+    return shapes | dict.fromkeys(("quality", "safe", "cost"), (ways,))
 
 
-def _header(data: bytes) -> tuple[int, int, bytes]:
+def _header(data: bytes) -> tuple[int, tuple[Way, ...], bytes]:
     length = int.from_bytes(data[:LENGTH], "big")
     try:
         header = json.loads(data[LENGTH : LENGTH + length])
-        models, prices = int(header["models"]), int(header["prices"])
+        models = int(header["models"])
+        ways = tuple(way_of_json(way, models) for way in header["ways"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError("the policy's header cannot be read.") from error
-    if not 1 <= models <= MOST_MODELS or not 1 <= prices <= MOST_PRICES:
-        raise InputError(f"a policy knows 1 to {MOST_MODELS} models and 1 to {MOST_PRICES} prices.")
-    return models, prices, data[LENGTH + length :]
+    if not 1 <= models <= MOST_MODELS or not 1 <= len(ways) <= MOST_WAYS:
+        raise InputError(f"a policy knows 1 to {MOST_MODELS} models and 1 to {MOST_WAYS} ways to ask them.")
+    return models, ways, data[LENGTH + length :]

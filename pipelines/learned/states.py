@@ -26,6 +26,11 @@ def log_odds(chance: Floats) -> Floats:
     return np.log(kept / (1 - kept))
 
 
+def chance_of(odds: Floats) -> Floats:
+    """The chance whose log-odds these are."""
+    return np.asarray(1 / (1 + np.exp(-odds)))
+
+
 @dataclass(frozen=True, eq=False)
 class States:
     """Questions of which the models `asked` have answered; what the others would say is not looked at.

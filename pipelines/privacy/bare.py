@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from mirepoix.privacy import Sensitive
 
 NOT_STORED = "(not stored)"
-PLACE = re.compile(r"(?:to|tiers|members|items|judges|samples|then|judge|fuse)\.\d{1,6}(?:\.\d{1,6})?")
+PLACE = re.compile(r"(?:to|tiers|members|items|judges|samples|comparisons|then|judge|fuse)\.\d{1,6}(?:\.\d{1,6})?")
 """Where a step stands below the one that decides."""
 WORDS = frozenset({"gate", "score", "weight", "must", "veto", "reason", "file", *(kind.value for kind in Sensitive)})
 """Keys of the house below the first level."""

@@ -145,6 +145,7 @@ def _as_stored(decision: Decision) -> Decision:
         reason=printable(decision.reason),
         confidence=decision.confidence,
         features=json.loads(json.dumps(decision.features)),
+        trained=decision.trained,
     )
 
 

@@ -11,6 +11,9 @@ from mirepoix.states import StepState
 from mirepoix.views import TraceView
 from pipelines.references import needs
 
+BESIDE = ("tiers", "samples", "judges", "comparisons")
+"""What a cascade asks of each tier."""
+
 
 def steps_before(trace: TraceView, spec: Pipeline, path: str) -> list[str]:
     """The answered calls of `trace` that stay as they are when the step at `path`, and what follows, is asked anew.
@@ -56,9 +59,9 @@ def _anew(place: Place) -> Iterator[str]:
                 for index in _followers(above, here.index):
                     yield _path_of(above, chain.steps[index].name or str(index))
             case Cascade() as cascade:
-                yield _path_of(above, f"judges.{here.index}")
+                yield from (_path_of(above, f"{kind}.{here.index}") for kind in ("judges", "comparisons"))
                 for index in range(here.index + 1, len(cascade.tiers)):
-                    yield from (_path_of(above, f"{kind}.{index}") for kind in ("tiers", "samples", "judges"))
+                    yield from (_path_of(above, f"{kind}.{index}") for kind in BESIDE)
             case _:
                 yield from (_path_of(above, adviser) for adviser in ("judge.0", "fuse.0"))
         here = above

@@ -2,8 +2,9 @@
 
 What only a clock knows is taken as recorded: which members had answered when a quorum was reached, when a hedge asked
 its next member, and what models took of late. So is what a worker decided about a request itself (that it must stay in
-the house). A trained router is asked in the version that decided then. What was never asked, or given up before its
-end, stays open, and so does what waits for it.
+the house). Where a job's own pipeline is walked again, trained files are asked in the version that decided then; where
+another is, in the one that decides now. What was never asked, or given up before its end, stays open, and so does what
+waits for it.
 """
 
 from __future__ import annotations
@@ -210,12 +211,12 @@ class Walk:
         return next_tier(node.accept, tiers, more=len(tiers) < len(node.tiers), given=given)
 
     def _advised(self, place: Place, node: Cascade, tiers: Mapping[int, Tier]) -> Move:
-        """What the version of the policy says that was asked at this point, or last; where none was, the one of now."""
+        """What the policy says that was asked at this point, or last; in another pipeline the one of now."""
         recorded = [decision.trained for decision in self._timed(place) if decision.trained]
-        if recorded:
-            policy = self.trained.policy_then(recorded[min(len(self.decisions[place.path]), len(recorded) - 1)])
-        elif node.policy is not None and not self.own:
+        if node.policy is not None and not self.own:
             policy = self.trained.policy(node.policy.learned)
+        elif recorded:
+            policy = self.trained.policy_then(recorded[min(len(self.decisions[place.path]), len(recorded) - 1)])
         else:
             self.facts[place.path] = "which version of the policy was promoted"
             raise _Open
@@ -293,11 +294,10 @@ class Walk:
         return measured
 
     def _trained(self, place: Place, node: Route) -> Routers:
-        """The router that the recorded route asked, under the name that the route has for it; else the one of now."""
+        """The router that the recorded route asked, under its name there; in another pipeline that of now."""
         if node.router is None:
             return NO_ROUTERS
-        recorded = [one for one in self._timed(place) if "router" in one.features]
-        asked = [decision.trained for decision in recorded if decision.trained]
+        asked = [decision.trained for decision in self._timed(place) if decision.trained] if self.own else []
         return {node.router: self.trained.router_then(asked[0]) if asked else self.trained.router(node.router)}
 
     def _decide(self, place: Place, decision: Decision) -> None:

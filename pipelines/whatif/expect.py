@@ -14,7 +14,7 @@ from functools import reduce
 
 from mirepoix.config import Config
 from mirepoix.errors import ConfigError
-from mirepoix.paths import Place, advisers, child, children, judge_of, samples_of
+from mirepoix.paths import Place, advisers, child, children, comparisons_of, judge_of, samples_of
 from mirepoix.prices import Usage, cost
 from mirepoix.spec import Call, Cascade, Chain, Ensemble, If, Map, Route
 from mirepoix.states import StepState
@@ -175,14 +175,17 @@ class Expecting:
         tier, gates = child(place, index), node.accept.gates
         samples = samples_of(place, index) if gates and gates.consistency else []
         judges = [judge_of(place, index)] if gates and gates.judge else []
+        compared = comparisons_of(place, index)[:1]  # with one other: those that are the same as one need no further
         more = index + 1 < len(node.tiers)
         if self._is_open(place, tier):
-            taken = _in_line([self.of(tier), _at_once([self.of(s) for s in samples]), *map(self.of, judges)])
+            beside = _at_once([self.of(sample) for sample in samples])
+            taken = _in_line([self.of(tier), beside, *map(self.of, (*judges, *compared))])
             refused = 1 - (self.means.accepted(tier.node.model) if isinstance(tier.node, Call) else 0.5)
             return taken.then(self._tiers(place, node, index + 1).times(refused)) if more else taken
-        beside = [self.of(sample) for sample in samples if sample.path in self.walk.ends]
+        sampled = [self.of(sample) for sample in samples if sample.path in self.walk.ends]
         judged = [self.of(judge) for judge in judges if judge.path in self.walk.ends]
-        taken = _in_line([self.of(tier), _at_once(beside), *judged])
+        judged += [self.of(one) for one in comparisons_of(place, index) if one.path in self.walk.ends]
+        taken = _in_line([self.of(tier), _at_once(sampled), *judged])
         went_on = more and child(place, index + 1).path in self.walk.ends
         return taken.then(self._tiers(place, node, index + 1)) if went_on else taken
 

@@ -26,6 +26,8 @@ KEY = "mirepoix_batch"
 A_PART = 65_536
 BOUNDARY = "mirepoix-9b1f6f0e2d7c4a58"
 """Between the parts of the form; a line of JSON never begins with two dashes."""
+KEPT: dict[str, JsonValue] = {"anchor": "created_at", "seconds": 3 * 86_400}
+"""How long OpenAI keeps requests and answers: a day to answer, and two for us to fetch, rather than a month."""
 
 
 class Problem(BaseModel):
@@ -115,8 +117,13 @@ class OpenAIBatches:
         form = f"multipart/form-data; boundary={BOUNDARY}"
         answer = await self._endpoint.upload("/files", self._headers, _form(key, lines), form)
         file = validated(Uploaded, answer.data, answer.status)
-        metadata = {KEY: key}
-        asked = {"input_file_id": file.id, "endpoint": ADDRESS, "completion_window": "24h", "metadata": metadata}
+        asked: dict[str, JsonValue] = {
+            "input_file_id": file.id,
+            "endpoint": ADDRESS,
+            "completion_window": "24h",
+            "metadata": {KEY: key},
+            "output_expires_after": KEPT,
+        }
         answer = await self._endpoint.post("/batches", self._headers, asked)
         return validated(Shown, answer.data, answer.status).id
 
@@ -166,9 +173,11 @@ def _path(remote_id: str) -> str:
 
 
 async def _form(key: str, lines: IO[bytes]) -> AsyncIterator[bytes]:
-    """The two fields of the upload (RFC 7578), without ever holding all of the file."""
+    """The fields of the upload (RFC 7578), without ever holding all of the file."""
     field = f"--{BOUNDARY}\r\ncontent-disposition: form-data; name="
-    yield f'{field}"purpose"\r\n\r\nbatch\r\n'.encode()
+    kept = [(f"expires_after[{name}]", value) for name, value in KEPT.items()]
+    for name, value in [("purpose", "batch"), *kept]:
+        yield f'{field}"{name}"\r\n\r\n{value}\r\n'.encode()
     yield f'{field}"file"; filename="mirepoix-{key}.jsonl"\r\ncontent-type: application/jsonl\r\n\r\n'.encode()
     while part := lines.read(A_PART):
         yield part

@@ -7,7 +7,7 @@ import math
 import random
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Page, ViewportSize
@@ -58,9 +58,8 @@ def _work(house: House) -> None:
 
 def _have_worked(house: House) -> None:
     """Copy what was done into the month before it."""
-    ledger = Path(house.world.settings.database_url.removeprefix("sqlite:///"))
     until = min(job.created_at for job in house.jobs.values())
-    multiply(ledger, CALLS, until.astimezone(UTC).replace(tzinfo=None), starts=_at_work, open_jobs=0)
+    multiply(house.world.database, CALLS, until, starts=_at_work, open_jobs=0)
 
 
 def _at_work(count: int, until: datetime) -> Iterator[datetime]:

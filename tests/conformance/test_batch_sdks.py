@@ -102,6 +102,22 @@ def test_openai_lists_batches_with_the_latest_first(client: OpenAI) -> None:
     assert deleted.deleted
 
 
+def test_openai_says_when_files_expire(client: OpenAI) -> None:
+    expiry: Any = {"anchor": "created_at", "seconds": 3_600}
+    file = client.files.create(file=("a.jsonl", line("one").encode()), purpose="batch", expires_after=expiry)
+    batch = client.batches.create(
+        input_file_id=file.id,
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
+        output_expires_after=expiry,
+    )
+    output = client.files.retrieve(str(ended(client, batch.id).output_file_id))
+    assert [each.expires_at and each.expires_at - each.created_at for each in (file, output)] == [3_600, 3_600]
+    expiry["seconds"] = 60
+    with pytest.raises(openai.BadRequestError, match="greater than or equal to 3600"):
+        client.files.create(file=("a.jsonl", b""), purpose="batch", expires_after=expiry)
+
+
 def test_openai_cancels(slow: EmulatorProcess) -> None:
     with OpenAI(base_url=f"{slow.url}/v1", api_key="sk-test", _strict_response_validation=True) as client:
         batch = sent(client, line("one"))

@@ -9,7 +9,8 @@ from pydantic import JsonValue
 from sqlalchemy import Row, select
 
 from db.answers import Progress, answer_step, fail_step, spawn_steps
-from db.steps import Claim, add_steps, begin_job, claim_step
+from db.starts import begin_jobs
+from db.steps import Claim, add_steps, claim_step
 from mirepoix.ledger.accept import Options, Submission, accept_jobs
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.read import read_jobs
@@ -94,7 +95,6 @@ def begin(database: Database, spec: Pipeline, text: str = "input", **options: Un
     with database.write() as connection:
         (accepted,) = accept_jobs(connection, "test", spec, [Submission(text, **options)])
     with database.write() as connection:
-        job = begin_job(connection, accepted.job_id)
-        assert job is not None
-        add_steps(connection, job, plan(root(spec)), MODELS)
+        (job,) = begin_jobs(connection, [accepted.job_id])
+        add_steps(connection, [(job, plan(root(spec)))], MODELS)
     return Run(database, accepted.job_id, spec)

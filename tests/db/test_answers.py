@@ -131,3 +131,21 @@ def test_texts_are_kept_whatever_characters_they_hold(database: Database) -> Non
     run = begin(database, Call(model="a"))
     assert run.answer("$", "nul \x00, half a pair \ud83d, and \u202e").won
     assert run.state is JobState.SUCCEEDED
+
+
+def test_only_the_last_member_of_an_ensemble_says_that_its_chord_is_whole(database: Database) -> None:
+    nested = Ensemble(members=(Call(model="a"), Chain(steps=(Call(model="b"), Call(model="a")))))
+    run = begin(database, nested)
+    assert not run.answer("members.0").led_on_by_canvas
+    run.answer("members.1.0")
+    last = run.answer("members.1.1")
+    assert last.led_on_by_canvas
+    assert last.to_drive == ()
+
+
+def test_behind_a_member_that_failed_the_ledger_leads_on_and_no_chord(database: Database) -> None:
+    run = begin(database, Ensemble(members=(Call(model="a"), Call(model="b"))))
+    run.fail("members.0")
+    last = run.answer("members.1")
+    assert not last.led_on_by_canvas
+    assert [step.path for step in last.to_drive] == ["$"]

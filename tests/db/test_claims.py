@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from db.steps import read_wanted
 from db.workers import beat, bury_worker, read_beats, register_worker, retire_worker
 from mirepoix import Call, Chain, Ensemble, JobState
 from mirepoix.ledger.ending import cancel_job
@@ -122,3 +123,23 @@ def test_members_that_answer_at_the_same_moment_all_count(database: Database) ->
         list(pool.map(run.answer, [f"members.{index}" for index in range(members)]))
     assert run.row("$").missing == 0
     assert run.claim("$") is not None
+
+
+def test_a_claimed_call_is_wanted_until_it_or_its_job_ends(database: Database) -> None:
+    pair = Ensemble(members=(Call(model="a"), Call(model="b")), quorum=1)
+    run, chain, other = begin(database, pair), begin(database, CHAIN), begin(database, CHAIN)
+    run.spawn("$", [0, 1])
+    claims = {path: run.must_claim(path) for path in ("members.0", "members.1")}
+    chain.must_claim("first")
+    other.must_claim("first", "someone else")
+    assert _wanted(database) == {(run.job_id, "members.0"), (run.job_id, "members.1"), (chain.job_id, "first")}
+    run.record(claims["members.0"])
+    assert _wanted(database) == {(run.job_id, "members.1"), (chain.job_id, "first")}
+    with database.write() as connection:
+        assert cancel_job(connection, run.job_id)
+    assert _wanted(database) == {(chain.job_id, "first")}
+
+
+def _wanted(database: Database) -> set[tuple[str, str]]:
+    with database.read() as connection:
+        return read_wanted(connection, "me")

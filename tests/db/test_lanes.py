@@ -10,6 +10,7 @@ from mirepoix.ledger.accept import FAST_JOBS, Accepted, accept_jobs
 from mirepoix.ledger.ending import cancel_job
 from mirepoix.ledger.engine import Database
 from mirepoix.ledger.tables import Job, Step
+from mirepoix.queues import A_MESSAGE
 from mirepoix.states import Lane
 from tests.db.ledger import begin
 
@@ -74,11 +75,16 @@ def test_a_running_job_that_comes_into_the_fast_lane_takes_its_ready_steps_along
     progress = run.answer("0")
     assert [(step.path, step.lane) for step in progress.to_drive] == [("1", Lane.FAST)]
     assert run.answer("1").frees_fast_lane_of is None, "nobody waits"
-    accept(database, "default", FAST_JOBS + 1)
-    last = begin(database, Call(model="a"))
-    with database.write() as connection:
-        connection.execute(update(Job).where(Job.id == last.job_id).values(lane=Lane.FAST))
-    assert last.answer("$").frees_fast_lane_of == "default"
+
+
+def test_who_waits_is_called_when_one_message_can_start_as_many_as_there_is_room_for(database: Database) -> None:
+    fast = [begin(database, Call(model="a")) for _ in range(FAST_JOBS)]
+    for run in fast[:A_MESSAGE]:
+        assert run.answer("$").frees_fast_lane_of is None, "nobody waits"
+    accept(database, "default", A_MESSAGE + 1)
+    called = [run.answer("$").frees_fast_lane_of for run in fast[A_MESSAGE : 2 * A_MESSAGE]]
+    assert called == [None] * (A_MESSAGE - 1) + ["default"]
+    assert len(fill(database, "default")) == 1
 
 
 def test_no_job_is_promoted_twice_and_all_are_in_the_end(database: Database) -> None:

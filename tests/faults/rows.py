@@ -75,15 +75,15 @@ def freeze_broker(row: Round) -> None:
     row.stack.broker.thaw()
 
 
-def flush_results(row: Round) -> None:
-    """Empty the result backend again and again, so that chords lose count; on Valkey the queues beside it stay."""
+def flush_redis(row: Round) -> None:
+    """Let all that Redis keeps beside the queues vanish, again and again: who has a place at a provider, breakers."""
     client = row.stack.world.redis()
     until = time.monotonic() + FLUSHING
     while time.monotonic() < until:
         if row.stack.redis is not row.stack.broker:
             client.flushdb()
-        elif counters := list(client.scan_iter("celery-task*", count=1000)):
-            client.delete(*counters)
+        elif kept := list(client.scan_iter("mirepoix:*", count=1000)):
+            client.delete(*kept)
         time.sleep(0.05)
     client.close()
 
@@ -191,7 +191,7 @@ ROWS = (
     Row("broker-killed", kill_broker),
     Row("broker-wiped", wipe_broker),
     Row("broker-frozen", freeze_broker),
-    Row("results-flushed", flush_results),
+    Row("redis-flushed", flush_redis),
     Row("database-away", stop_database),
     Row("provider-trouble", nothing, around=lambda row: provider_faults(row, *TROUBLE)),
     Row("provider-down", stop_providers, feed=DOWN),

@@ -22,13 +22,15 @@ from learning.cascades import (
 )
 from learning.outcomes import Outcome
 from learning.policies import safe_quality, train_policy
-from learning.tune import Tuning, tune
+from learning.tune import Tuning, simplest_safe, tune
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
 from pipelines.learned.advice import Heard
 from pipelines.learned.answer_policy import MAGIC, AnswerPolicy
+from pipelines.learned.ways import InOrder, Priced
 from tests.learning.known_cascades import COST, made, outcomes_where_cheap_models_err_apart
 
+FREELY = Priced(0.0)
 KNOWN_APART = outcomes_where_cheap_models_err_apart(400, seed=2)
 
 
@@ -77,8 +79,8 @@ def test_a_model_whose_score_or_cost_was_not_recorded_is_named() -> None:
 
 def test_a_policy_learns_to_ask_the_dear_model_only_where_the_cheap_ones_disagree(learned: AnswerPolicy) -> None:
     unseen = outcomes_where_cheap_models_err_apart(200, seed=1)
-    price, _ = learned.promise.price_for(0.99)
-    results, strong = simulate(LearnedCascade(learned, price), unseen), single("strong", unseen)
+    way = learned.promise.ways[learned.promise.way_for(0.99)]
+    results, strong = simulate(LearnedCascade(learned, way), unseen), single("strong", unseen)
     assert best_single(learned.models, unseen) == "strong"
     assert quality_of(results) >= 0.99 * quality_of(strong)
     assert cost_of(results) < 0.5 * cost_of(strong)
@@ -87,18 +89,63 @@ def test_a_policy_learns_to_ask_the_dear_model_only_where_the_cheap_ones_disagre
 
 def test_the_chance_rises_with_agreement_and_falls_with_dissent(learned: AnswerPolicy) -> None:
     question = "Please prove, add, count the integral."  # tells nothing: half of it is easy, half hard
-    alone = learned.advise(question, {"one": Heard(0, 3)}, 0.0)
-    both = learned.advise(question, {"one": Heard(0, 3), "two": Heard(0, 3)}, 0.0)
-    apart = learned.advise(question, {"one": Heard(0, 3), "two": Heard(1, 3)}, 0.0)
+    alone = learned.advise(question, {"one": Heard(0, 3)}, FREELY)
+    both = learned.advise(question, {"one": Heard(0, 3), "two": Heard(0, 3)}, FREELY)
+    apart = learned.advise(question, {"one": Heard(0, 3), "two": Heard(1, 3)}, FREELY)
     assert both.chance > alone.chance > apart.chance
     assert both.gains["strong",] < apart.gains["strong",]
 
 
 def test_a_policy_asks_only_whom_it_may_and_stops_when_nobody_is_left(learned: AnswerPolicy) -> None:
-    nothing = learned.advise("Which?", {"one": Heard(-1, 0)}, 1e9, ["two"])
+    nothing = learned.advise("Which?", {"one": Heard(-1, 0)}, Priced(1e9), ["two"])
     assert (nothing.ask, nothing.stands) == ("two", None)
     silent = {model: Heard(-1, 0) for model in learned.models}
-    assert (learned.advise("Which?", silent, 0.0).ask, learned.advise("Which?", silent, 0.0).stands) == (None, None)
+    for way in (FREELY, Priced(0.0, once=True), InOrder((0, 1, 2))):
+        advice = learned.advise("Which?", silent, way)
+        assert (advice.ask, advice.stands) == (None, None)
+
+
+def test_a_fixed_order_is_asked_until_some_agree_and_else_its_last_one_stands(learned: AnswerPolicy) -> None:
+    way = InOrder((0, 1, 2))
+    assert learned.advise("Which?", {}, way).ask == "one"
+    agreed = learned.advise("Which?", {"one": Heard(0, 3), "two": Heard(0, 3)}, way)
+    assert (agreed.ask, agreed.stands) == (None, "two")
+    apart = {"one": Heard(0, 3), "two": Heard(1, 3)}
+    assert learned.advise("Which?", apart, way).ask == "strong"
+    assert learned.advise("Which?", {**apart, "strong": Heard(2, 3)}, way).stands == "strong"
+    assert learned.advise("Which?", {"one": Heard(-1, 0)}, InOrder((0,))).ask == "two", "nobody answered: any will do"
+
+
+def test_routing_asks_one_model_by_the_question_and_another_only_where_that_is_silent(learned: AnswerPolicy) -> None:
+    cheap, dear = (Priced(price, once=True) for price in (10.0, 0.0))
+    assert learned.advise("Please prove.", {}, cheap).ask in ("one", "two")
+    assert learned.advise("Please prove integral prove.", {}, dear).ask == "strong"
+    assert learned.advise("Which?", {"one": Heard(0, 3)}, dear).stands == "one"
+    assert learned.advise("Which?", {"one": Heard(-1, 0)}, dear).ask in ("two", "strong")
+
+
+def test_a_policy_promises_no_less_at_no_more_cost_than_each_plain_way_in_it(learned: AnswerPolicy) -> None:
+    promise = learned.promise
+    strong = promise.ways.index(InOrder((2,)))
+    assert promise.safe[strong] == 1.0
+    for target in (0.9, 0.98, 1.0):
+        chosen = promise.way_for(target)
+        able = [promise.cost[index] for index, safe in enumerate(promise.safe) if safe >= target]
+        assert promise.safe[chosen] >= target
+        assert promise.cost[chosen] == min(able) <= promise.cost[strong]
+
+
+def test_a_fixed_order_is_not_chosen_where_not_all_of_its_models_may_be_asked(learned: AnswerPolicy) -> None:
+    for target in (0.9, 0.99, 1.5):
+        way = learned.promise.ways[learned.promise.way_for(target, [0, 2])]
+        assert isinstance(way, Priced) or {*way.order} <= {0, 2}
+
+
+def test_of_ways_that_cost_about_the_same_the_simplest_is_chosen() -> None:
+    safe, cost = np.array([0.9, 0.99, 0.995, 1.0]), np.array([0.1, 1.02, 1.0, 3.0])
+    assert simplest_safe(safe, cost, 0.05, 0.98) == 1, "as far as the error of the cheapest one's cost tells"
+    assert simplest_safe(safe, cost, 0.01, 0.98) == 2
+    assert simplest_safe(safe, cost, 0.05, 1.2) == 3, "the safest"
 
 
 def test_a_policy_is_the_same_after_its_bytes_and_trained_again_the_same(learned: AnswerPolicy) -> None:
@@ -109,7 +156,7 @@ def test_a_policy_is_the_same_after_its_bytes_and_trained_again_the_same(learned
         == train_policy(outcomes_where_cheap_models_err_apart(200), ("one", "two", "strong")).hash
     )
     heard = {"one": Heard(0, 3), "two": Heard(1, 3)}
-    assert again.advise("Please prove.", heard, 0.01) == learned.advise("Please prove.", heard, 0.01)
+    assert again.advise("Please prove.", heard, Priced(0.01)) == learned.advise("Please prove.", heard, Priced(0.01))
 
 
 @pytest.mark.parametrize("cut", [0, len(MAGIC) + 2, 200, -1])
@@ -120,7 +167,7 @@ def test_a_file_that_is_cut_short_is_no_policy(learned: AnswerPolicy, cut: int) 
 
 def test_a_file_with_numbers_that_are_none_is_no_policy(learned: AnswerPolicy) -> None:
     data = bytearray(learned.to_bytes())
-    start = data.index(b"}", len(MAGIC)) + 1
+    start = data.index(b"]}", len(MAGIC)) + 2
     data[start : start + 8] = b"\xff" * 8
     with pytest.raises(InputError, match="numbers that are none"):
         AnswerPolicy.from_bytes(bytes(data))
@@ -150,7 +197,7 @@ def test_the_best_single_model_alone_can_always_be_promised_whole() -> None:
     apart = [made({"one": f"wrong {n}", "two": f"wrong {-n}", "strong": "yes"}) for n in range(1, 121)]
     found = tune(apart, 1.0)
     assert (found.chosen.way, found.chosen.safe, found.reached) == ("strong alone", 1.0, True)
-    assert (found.better, found.verdict.startswith("dearer than strong alone")) == (False, True)
+    assert (found.better, found.verdict.startswith("no cheaper, for sure, than strong alone")) == (False, True)
 
 
 def test_cascades_ask_the_cheapest_first() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mirepoix import Accept, Gates
 from mirepoix.spec.gates import Gate
 from pipelines.gates import Ask, Heard, Tier, next_move
+from pipelines.gates.agreement import read_sameness
 from pipelines.gates.seen import Score
 from pipelines.gates.weigh import Said, still_open, weigh
 
@@ -201,3 +202,51 @@ def test_what_is_not_open_any_more_no_later_gate_changes(
 
 def test_gates_may_be_built_in_python() -> None:
     assert Gates.model_validate({"hedging": Gate(weight=2)}).listed["hedging"].weight == 2
+
+
+def by_judge(of: int = 2, **more: Any) -> Accept:
+    """Agreement as a judge says."""
+    return accept(agreement={"of": of, "by": {"judge": {"model": "j"}}}, **more)
+
+
+def like(text: str, **same: bool) -> Tier:
+    """A tier that a judge compared with others, as in `t0=True`."""
+    return Tier(text, compared={int(name[1:]): Heard({"same": value}) for name, value in same.items()})
+
+
+def test_a_judge_is_asked_about_one_answer_of_each_group_before() -> None:
+    tiers = [Tier("a"), like("b", t0=False), Tier("A."), Tier("c")]
+    move = next_move(by_judge(3), tiers, more=True)
+    assert (move.ask, move.tier, move.others) == (Ask.COMPARISONS, 3, (0, 1))
+    tiers[3] = like("c", t0=True, t1=False)
+    assert next_move(by_judge(3), tiers, more=True).stands == 3
+
+
+def test_a_judge_is_not_asked_where_nothing_can_follow_from_it() -> None:
+    apart = [Tier("a"), Tier("b")]
+    assert next_move(by_judge(3), apart, more=True).ask is Ask.NEXT_TIER, "two are not three"
+    assert next_move(by_judge(), apart, more=False).stands == 1, "the last one stands anyhow"
+    assert next_move(by_judge(otherwise="fail"), apart, more=False).ask is Ask.COMPARISONS
+    assert next_move(by_judge(), [Tier("a"), Tier(error="down")], more=True).ask is Ask.NEXT_TIER
+    assert next_move(by_judge(), [Tier("a"), Tier(" ")], more=True).ask is Ask.NEXT_TIER
+
+
+@pytest.mark.parametrize(
+    ("said", "same"),
+    [
+        ({"same": True}, True),
+        ({"same": "no"}, False),
+        ('Well. {"same": false, "reason": "so {they} are"}', False),
+        ("Yes.", True),
+        ("Different", False),
+        ("They are the same, and yes, different", None),
+        ('{"same": true} {"same": false}', None),
+        ('{"score": 1}', None),
+        ([True], None),
+        ("{" * 30_000, None),
+        (None, None),
+    ],
+)
+def test_what_is_not_clearly_said_to_be_the_same_is_not(said: Any, same: bool | None) -> None:
+    assert read_sameness(Heard(said)) is same
+    assert read_sameness(Heard(said, error="late")) is None

@@ -41,6 +41,20 @@ def judge(prompt: str) -> JsonValue:
     return f'Well.\n{{"score": {found[1]}, "reason": "it asked for that"}}' if found else "No idea."
 
 
+def compare(prompt: str) -> JsonValue:
+    """Whether both answers name the same city; breaks, or talks nonsense, where one of them asks for that."""
+    found = [re.search(rf"<{name}-(\w+)>\n(.*)\n</{name}-\1>", prompt, re.DOTALL) for name in ("answer", "other")]
+    assert all(found), "the judge is not shown both answers"
+    assert "<question-" in prompt, "the judge is shown no question"
+    answers = [one[2] for one in found if one]
+    if any("break the judge" in answer for answer in answers):
+        raise ValueError("the judge breaks")
+    if any("nonsense" in answer for answer in answers):
+        return "They are both very nice."
+    cities = [{city for city in ("Paris", "Lyon") if city in answer} for answer in answers]
+    return {"same": cities[0] == cities[1], "reason": "the city"}
+
+
 def grade(answer: Answer) -> tuple[float, str]:
     """Good where the answer says so and the input wants that; breaks or hangs where the answer asks for it."""
     if "raise" in answer.text:

@@ -70,6 +70,26 @@ def test_calls_that_may_wait_go_together_and_cost_half(world: World, client: Cli
     assert total == sum((attempt.cost_usd or Decimal() for attempt in together), Decimal()) > 0
 
 
+def test_batches_are_listed_and_their_provider_forgets_them_soon(world: World, client: Client) -> None:
+    handle = client.submit("ask_luna", "Which batch is this?", latency="batch")
+    assert handle.result(40)
+    (attempt,) = attempts(handle)
+
+    def listed() -> list[dict[str, Any]]:
+        return [batch for batch in world.lines("batches", "--state", "ended") if batch["id"] == attempt.batch]
+
+    world.until(lambda: bool(listed()), "the batch to end")
+    (batch,) = listed()
+    assert (batch["provider"], batch["model"], batch["error"]) == ("openai", "luna", None)
+    assert batch["created_at"] < batch["sent_at"] < batch["ended_at"]
+    url = f"{world.settings.emulator_url}/v1"
+    with httpx.Client(headers={"authorization": "Bearer emulated"}, trust_env=False) as http:
+        about = http.get(f"{url}/batches/{batch['remote_id']}").json()
+        for id_ in (about["input_file_id"], about["output_file_id"]):
+            file = http.get(f"{url}/files/{id_}").json()
+            assert file["expires_at"] - file["created_at"] == 3 * 24 * 3600
+
+
 def test_what_follows_a_batched_call_goes_on(client: Client) -> None:
     chain = client.submit("report", "Say a word.", latency="batch")
     both = client.submit("both", "Say a word.", latency="batch")

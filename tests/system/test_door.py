@@ -416,6 +416,8 @@ def test_a_job_over_http_from_its_submission_to_its_trace(http: httpx.Client) ->
     assert accepted.headers["location"] == f"/v1/jobs/{id_}"
     again = http.post("/v1/jobs", json=job, headers={"Idempotency-Key": "k1"})
     assert again.json()["id"] == id_
+    other = http.post("/v1/jobs", json=job | {"latency": "batch"}, headers={"Idempotency-Key": "k1"})
+    assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused"), other.text
     with http.stream("GET", f"/v1/jobs/{id_}/events") as response:
         heard = list(events(response.iter_lines()))
     assert heard[-1][0] == "end"

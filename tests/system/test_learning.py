@@ -97,6 +97,11 @@ def test_feedback_trains_a_router_that_running_workers_route_by(world: World) ->
         for pipeline in ("ask_cheap", "ask_dear"):
             ask(client, pipeline, KNOWN)
         (trained,) = world.lines("train", "solve", "--from", "traces")
+        (tuned,) = world.lines("tune", "--from", "traces", "--tiers", "cheap,dear", "--target-quality", "0.9")
+        assert tuned["chosen_from"] + tuned["measured_on"] == len(KNOWN), "those that both have answered"
+        assert (tuned["best_single_model"], tuned["reached"]) == ("dear", True)
+        assert "takes neither" in world.run("tune", "--from", "traces", "--data", str(flipped), check=2).stderr
+        assert "no question of" in world.run("tune", "--from", "traces", "--tiers", "cheap,unheard", check=2).stderr
         report = trained["report"]
         assert report["compared_with"] == wrong
         assert report["gain"]["low"] > 0

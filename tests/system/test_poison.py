@@ -23,6 +23,7 @@ from mirepoix.config_file import load_config
 from mirepoix.ledger.tables import Worker
 from mirepoix.queues import both_lanes
 from tasks.house import House
+from tasks.sending import SendingApp
 from tests.system.poison import BROADCASTS, EMBED, HARMLESS, MESSAGES, Parts, entries
 from tests.system.world import World, open_world
 from workers.connection import SiftingConnection
@@ -238,7 +239,7 @@ def test_what_is_no_message_does_not_keep_others_from_being_put_back(busy: World
     for tag, raw in (held | {"good": good}).items():
         client.hset("unacked", tag, raw)
         client.zadd("unacked_index", {tag: 1.0})
-    app = Celery(set_as_current=False)
+    app = SendingApp(set_as_current=False)
     house = House(app, busy.settings, load_config(busy.settings.config_path))
     options = {"sieve": Sieve(app, Quarantine(house))}
     with SiftingConnection(busy.settings.broker_url, transport_options=options) as connection:

@@ -170,7 +170,7 @@ def test_a_message_in_a_lane_is_in_the_redis_list_that_its_scaler_watches(tmp_pa
             for _ in range(count):
                 app.send_task("mirepoix.call", args=["job", "$"], queue=queue)
         publisher = Publisher(settings)
-        publisher.start(["job"], Lane.BULK)
+        publisher.start({Lane.BULK: ["job"]})
         publisher.close()
         redis = connect(settings.redis_url)
         assert [redis.llen(name) for name in [*lists, "orchestrate.bulk"]] == [1, 2, 1]

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from db.listing import Owned, page_of_jobs, read_owner
 from mirepoix.client import Handle
 from mirepoix.errors import NotFound
-from mirepoix.ledger.accept import Options
+from mirepoix.ledger.accept import Options, may_wait
 from mirepoix.ledger.contents import encode
 from mirepoix.ledger.read import read_jobs
 from mirepoix.states import JobState
@@ -141,6 +141,7 @@ def differing(owned: Owned, pipeline: str, input: JsonValue, options: Options) -
         "task": (owned.task, options.get("task")),
         "max_cost": (owned.max_cost, options.get("max_cost")),
         "deadline": (_milliseconds(owned.deadline), _milliseconds(deadline)),
+        "latency": (owned.batch, may_wait(options.get("latency"), deadline, stream=options.get("stream", False))),
         "priority": (owned.priority, options.get("priority", 0)),
         "tags": (owned.tags, dict(options.get("tags", {}))),
         "callback": (owned.callback, options.get("callback")),

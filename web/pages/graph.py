@@ -143,7 +143,9 @@ class _Artist:
             parts += [_named(self.node(tier), tier), gate]
         judge = cascade.accept.gates.judge if cascade.accept.gates else None
         drawing = _in_line(parts, escalates=True)
-        return _framed(drawing, f"cascade, judged by {judge.model}" if judge else "cascade: the next tier where not")
+        comparing = cascade.accept.agreement.by.judge if cascade.accept.agreement else None
+        asked = [f"{what} by {one.model}" for what, one in (("judged", judge), ("compared", comparing)) if one]
+        return _framed(drawing, f"cascade, {' and '.join(asked)}" if asked else "cascade: the next tier where not")
 
     def _ensemble(self, place: Place, ensemble: Ensemble) -> Drawing:
         parts = [_named(self.node(member), member) for member in children(place)[:MOST_SHOWN]]

@@ -87,7 +87,7 @@ def test_it_reports_on_held_out_questions_of_unequal_models(tmp_path: Path) -> N
     assert result["router"]["p50_ms"] > 0
     assert len(result["router"]["hash"]) == 64
     assert {(promise["method"], promise["target"]) for promise in result["promises"]} == {
-        (method, target) for method in ("learned", "agreement cascade") for target in (0.99, 0.98)
+        (method, target) for method in ("learned", "agreement cascade", "cascade routing") for target in (0.99, 0.98)
     }
     assert {path.name for path in plots.iterdir()} == {
         f"made-{kind}.{suffix}" for kind in ("cost-quality", "reliability") for suffix in ("png", "svg")

@@ -14,7 +14,6 @@ from learning.compare.answers import (
     ask_by_policy,
     best_cascades,
     cascades_of,
-    recorded_for,
     vote,
     voters_in,
 )
@@ -51,10 +50,10 @@ def test_a_cascade_on_arrays_is_the_cascade_that_runs(order: tuple[int, ...], ag
 def test_cascade_routing_on_arrays_is_the_policy_that_runs() -> None:
     learn, asked = table(120), table(80, seed=2)
     policy = train_policy(learn.outcomes, MODELS)
-    prices = policy.promise.price[[2, 12, 20]]
-    fast = ask_by_policy(policy, recorded_for(policy, asked), asked, prices)
-    for column, price in enumerate(prices):
-        played = simulate(LearnedCascade(policy, float(price)), asked.outcomes)
+    ways = [policy.promise.ways[index] for index in (2, 12, 20, 30, 45, 60, -1)]
+    fast = ask_by_policy(policy, asked, ways)
+    for column, way in enumerate(ways):
+        played = simulate(LearnedCascade(policy, way), asked.outcomes)
         shares = shares_of(played)
         assert fast.quality[:, column].mean() == pytest.approx(quality_of(played))
         assert fast.cost[:, column].mean() == pytest.approx(cost_of(played))
