@@ -126,8 +126,9 @@ def _price(target: float, tariffs: tuple[tuple[str, Tariff], ...], held_out: Hel
     for price in np.geomspace(1e2, 1e-3, PRICES) / spread:
         chosen = np.argmax(chances - price * costs, axis=1)
         margin = np.take_along_axis(scores, chosen[:, None], axis=1)[:, 0] - target * best
-        # The questions held out are a sample, and so are the new ones: the difference of two has twice the variance.
-        luck = SURENESS * margin.std() * sqrt(2 / len(margin))
-        if margin.mean() >= max(luck - POINT * best.mean(), 0):
+        # The questions held out are a sample, and so are the new ones: their difference has twice the variance. And the
+        # best of many prices was lucky, by about one standard error.
+        error = margin.std() / sqrt(len(margin))
+        if margin.mean() >= max(SURENESS * sqrt(2) * error - POINT * best.mean(), error):
             return float(price)
     return 0.0
