@@ -102,7 +102,8 @@ def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Out
     step ended without an answer.
     """
     try:
-        decided = _decide(house, job_id, path, think)
+        with house.database.write() as connection:
+            decided = decide_within(connection, house, job_id, path, think)
     except NotLookedInto as unseen:
         unseen.look()
         return decide(house, job_id, path, think)
@@ -120,17 +121,18 @@ def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Out
     return None
 
 
-def _decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Outcome]) -> tuple[Claim, Outcome] | None:
-    """Claim and think in one transaction; None when there is nothing to claim. Raises NotLookedInto."""
-    with house.database.write() as connection:
-        claim = claim_step(connection, job_id, path, house.worker_id, current_task_id())
-        if claim is None:
-            return None
-        deciding = Deciding(house, connection, claim, find(house.spec(connection, claim.job.version), path))
-        try:
-            return claim, think(deciding)
-        except PipelineError as error:
-            return claim, deciding.fail(ErrorKind.TEMPLATE, str(error))
+def decide_within(
+    connection: Connection, house: House, job_id: str, path: str, think: Callable[[Deciding], Outcome]
+) -> tuple[Claim, Outcome] | None:
+    """Claim and think in the transaction of `connection`; None when there is nothing to claim. Raises NotLookedInto."""
+    claim = claim_step(connection, job_id, path, house.worker_id, current_task_id())
+    if claim is None:
+        return None
+    deciding = Deciding(house, connection, claim, find(house.spec(connection, claim.job.version), path))
+    try:
+        return claim, think(deciding)
+    except PipelineError as error:
+        return claim, deciding.fail(ErrorKind.TEMPLATE, str(error))
 
 
 def _send_apart(house: House, claim: Claim, apart: Apart) -> None:
