@@ -70,7 +70,7 @@ def weigh(said: Sequence[Said]) -> Verdict:
     counting = [one for one in said if one.score.value is not None]
     total = sum(one.weight for one in counting)
     if total > 0:
-        score = sum((one.score.value or 0.0) * one.weight for one in counting) / total
+        score = sum((one.score.value or 0.0) * (one.weight / total) for one in counting)
     else:
         score = 1.0 if counting else 0.0
     return Verdict(round(min(1.0, score), 4), tuple(said))

@@ -66,7 +66,7 @@ def test_a_document_gets_tables_goals_and_plots_between_its_markers(tmp_path: Pa
     lines = RESULT.model_copy(update={"section": "b", "series": {"one": ((0, 1), (1, 2))}, "axes": ("calls", "s")})
     kept.write_text(REPORT.model_copy(update={"sections": (RESULT, lines)}).model_dump_json())
     document.write_text(f"Before.\n{report.BEGIN}\nold\n{report.END}\nAfter.\n")
-    report.main(kept, document, tmp_path)
+    report.main(kept, tmp_path / "memory.json", document, tmp_path)
     text = document.read_text()
     assert text.startswith(f"Before.\n{report.BEGIN}\n*2026-01-01")
     assert text.endswith(f"{report.END}\nAfter.\n")
@@ -75,7 +75,7 @@ def test_a_document_gets_tables_goals_and_plots_between_its_markers(tmp_path: Pa
     assert "goal at most 2.5: NOT MET" in text
     first = {file.name: file.read_text() for file in tmp_path.glob("*.svg")}
     assert set(first) == {"performance-a.svg", "performance-b.svg"}
-    report.main(kept, document, tmp_path)
+    report.main(kept, tmp_path / "memory.json", document, tmp_path)
     assert document.read_text() == text
     assert {name: (tmp_path / name).read_text() for name in first} == first
 
@@ -85,5 +85,5 @@ def test_a_document_without_markers_is_left_alone(tmp_path: Path) -> None:
     kept.write_text(REPORT.model_dump_json())
     document.write_text("Nothing here.\n")
     with pytest.raises(ValueError, match="needs one"):
-        report.main(kept, document, tmp_path)
+        report.main(kept, tmp_path / "memory.json", document, tmp_path)
     assert document.read_text() == "Nothing here.\n"

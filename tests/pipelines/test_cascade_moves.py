@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mirepoix import Accept, Gates
@@ -175,6 +175,7 @@ WEIGHTS = st.floats(0, 5)
 
 
 @given(st.lists(st.tuples(SCORES, WEIGHTS), max_size=6))
+@example([(0.5, 5e-324)])
 def test_the_mean_lies_between_the_scores(said: list[tuple[float | None, float]]) -> None:
     verdict = weigh([Said("x", Score(score, ""), weight) for score, weight in said])
     counted = [score for score, weight in said if score is not None and weight > 0]
