@@ -51,7 +51,7 @@ soak: $(READY) ## the same at random for as long as asked: make soak MINUTES=30 
 bench: $(PEERS) ## measure throughput, latency, growth and scale beside others, on PostgreSQL and redis-server, which it installs
 	scripts/with-services $(BIN)/python -m bench.run
 
-bench-quick: $(PEERS) ## the same with fewer calls: two minutes
+bench-quick: $(PEERS) ## the same with fewer calls: some minutes
 	scripts/with-services $(BIN)/python -m bench.run --quick --json .mirepoix/bench.json
 
 bench-memory: $(READY) ## watch the memory of one worker over 200,000 calls

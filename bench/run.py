@@ -40,7 +40,7 @@ out = Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
 def main(
-    quick: Annotated[bool, typer.Option(help="Fewer calls and rounds: less than two minutes for all.")] = False,
+    quick: Annotated[bool, typer.Option(help="Fewer calls and rounds.")] = False,
     only: Annotated[str, typer.Option(help="Sections, such as a,b; left out: all.")] = "",
     json: Annotated[Path, typer.Option(help="Where to keep it.")] = LATEST,
 ) -> None:
