@@ -66,7 +66,7 @@ bench-case-study: $(READY) ## compare cost, latency and quality of a strong mode
 bench-routing: $(READY) ## compare ways to choose a model on recorded outcomes: make bench-routing DATA=dir
 	$(BIN)/mirepoix bench routing $(addprefix --data ,$(wildcard $(DATA)/*.jsonl $(DATA)/*.jsonl.gz)) --plots $(or $(PLOTS),.mirepoix/plots) $(OPTIONS)
 
-routing-figures: $(READY) ## write the figures of docs/routing.md anew from recorded outcomes (8 minutes): make routing-figures DATA=dir
+routing-figures: $(READY) ## write the figures of docs/routing.md anew from recorded outcomes (a quarter of an hour): make routing-figures DATA=dir
 	$(MAKE) bench-routing DATA=$(DATA) PLOTS=.mirepoix/plots OPTIONS="--into docs/routing.md"
 	cp .mirepoix/plots/zeroeval-cost-quality.png docs/images/routing-zeroeval.png
 
