@@ -11,10 +11,9 @@ from pathlib import Path
 from bench.contest import Running, started
 from bench.contestants import OTHERS, Contestant, Places, Store
 from bench.contestants.mirepoix_ import Door, config
-from bench.house import Services, apart, broker_pid, database_pids, new_database, running_house
+from bench.house import Services, apart, broker_pid, database_pids, embedded_broker, new_database, running_house
 from bench.meter import Meter
 from bench.provider import Provider
-from workers.embedded import EmbeddedBroker
 
 PROVIDER = "provider"
 MIREPOIX = "Mirepoix"
@@ -46,7 +45,7 @@ def entered(
     absent = [Absent(other.name, reason) for other in OTHERS if (reason := _hindrance(other, services))]
     gone = {each.name for each in absent}
     with ExitStack() as stack:
-        redis_url = services.redis or stack.enter_context(_embedded(home / "broker"))
+        redis_url = services.redis or stack.enter_context(embedded_broker(home / "broker"))
 
         def places(number: int, store: Store) -> Places:
             folder = home / str(number)
@@ -119,13 +118,3 @@ def _database(store: Store, folder: Path, services: Services) -> AbstractContext
     if store is Store.POSTGRESQL and services.postgresql is not None:
         return new_database(services.postgresql)
     return nullcontext(f"sqlite:///{folder / 'database.sqlite3'}" if store is Store.SQLITE else "")
-
-
-@contextmanager
-def _embedded(home: Path) -> Iterator[str]:
-    broker = EmbeddedBroker(home)
-    broker.start()
-    try:
-        yield broker.url
-    finally:
-        broker.stop()

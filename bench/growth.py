@@ -268,7 +268,10 @@ def _cost_figures(costs: Sequence[Cost], calls: int) -> tuple[Figure, ...]:
     def figure(name: str, value: Callable[[Cost], float], unit: str = "ms") -> Figure:
         return Figure(name=name, unit=unit, values=tuple(value(cost) for cost in costs))
 
-    roles = [figure(role, lambda cost, role=role: 1000 * cost.cpu[role]) for role in ROLES]  # type: ignore[misc]
+    def cpu_of(role: str) -> Figure:
+        return figure(role, lambda cost: 1000 * cost.cpu[role])
+
+    roles = [cpu_of(role) for role in ROLES]
     return (
         figure("CPU a job", lambda cost: 1000 * cost.whole),
         figure("CPU a call", lambda cost: 1000 * cost.whole / calls),

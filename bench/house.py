@@ -23,6 +23,7 @@ from mirepoix import Settings
 from mirepoix.config import ORCHESTRATE, Config
 from mirepoix.config_file import parse_config
 from workers.app import create_app
+from workers.embedded import EmbeddedBroker
 from workers.stack import Plan, Stack
 
 KEY = "BENCH_KEY"
@@ -177,3 +178,14 @@ def running(
                 process.wait(STOPS_WITHIN)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@contextmanager
+def embedded_broker(home: Path) -> Iterator[str]:
+    """The URL of a Valkey of its own, under `home`."""
+    broker = EmbeddedBroker(home)
+    broker.start()
+    try:
+        yield broker.url
+    finally:
+        broker.stop()

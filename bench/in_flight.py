@@ -12,7 +12,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +19,12 @@ from bench.contest import started
 from bench.contestants import CELERY, OTHERS, Places
 from bench.contestants.mirepoix_ import config, require_success
 from bench.contestants.question import MAX_TOKENS, PROMPT
-from bench.house import broker_pid, running_house
+from bench.house import broker_pid, embedded_broker, running_house
 from bench.meter import Meter, Usage
 from bench.provider import Provider, serving
 from bench.result import Figure, Goal, Result, Row
 from bench.scale import Scale
 from mirepoix import Call, Client
-from workers.embedded import EmbeddedBroker
 from workers.open_files import require_open_files
 
 IDEAL = 1.0
@@ -125,7 +123,7 @@ def _ours(case: Case, home: Path, provider: Provider) -> Taken:
 
 def _others(case: Case, home: Path, provider: Provider) -> Taken:
     contestant = next(one for one in OTHERS if one.name == case.contestant)
-    with _broker(home) as url:
+    with embedded_broker(home) as url:
         places = Places(str(home), provider.url, url, "", case.calls)
         with started(contestant, places) as running:
             running.run(1)
@@ -133,16 +131,6 @@ def _others(case: Case, home: Path, provider: Provider) -> Taken:
             meter.start()
             makespan = running.run(case.calls)
             return Taken(0.0, makespan, meter.stop(), provider.most_out())
-
-
-@contextmanager
-def _broker(home: Path) -> Iterator[str]:
-    broker = EmbeddedBroker(home)
-    broker.start()
-    try:
-        yield broker.url
-    finally:
-        broker.stop()
 
 
 def _row(case: Case, taken: Taken) -> Row:

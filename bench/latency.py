@@ -134,14 +134,14 @@ def _measured(turns: list[_Turn], times: Mapping[Kind, int], warm_up: int, provi
     asked_before = provider.answered()
     for turn in turns * warm_up:
         turn.do()
-    todo = [turn for turn in turns for _ in range(times[turn.kind])]
-    dice.shuffle(todo)
-    for turn in track(todo, "one job at a time", transient=True):
+    order = [turn for turn in turns for _ in range(times[turn.kind])]
+    dice.shuffle(order)
+    for turn in track(order, "one job at a time", transient=True):
         time.sleep(dice.uniform(*PAUSE))
         began = time.perf_counter()
         turn.do()
         taken[turn.kind.name, turn.bare].append(time.perf_counter() - began)
-    expected = sum(turn.calls for turn in (*turns * warm_up, *todo))
+    expected = sum(turn.calls for turn in (*turns * warm_up, *order))
     if (asked := provider.answered() - asked_before) != expected:
         raise RuntimeError(f"the provider was asked {asked:,} times, not {expected:,}: other jobs ran than meant.")
     return taken

@@ -93,5 +93,5 @@ def kill_at(world: World, line: Toll, provider: str, point: str, *, late: float)
     line.arm(point, strike)
     assert line.struck.wait(60), point
     process.wait(late + 10)
-    time.sleep(0.1)
+    time.sleep(0.1)  # what the dead process had under way in the kernel is done
     world.start_workers(provider)
