@@ -278,7 +278,7 @@ def test_pages_say_which_job_is_a_canarys_and_why(world: World, page: httpx.Clie
         (decision,) = client.get(by_canary[True]).trace().decisions
     assert '<span class="chip">canary</span>' in canary
     assert decision.reason in canary
-    assert '<span class="chip">' not in other
+    assert '<span class="chip">canary</span>' not in other
     assert "not below the canary's share" in other
     listed = page.get("/jobs?pipeline=ask").text
     assert f"{by_canary[True]}</code></a></th>" in listed
