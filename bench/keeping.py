@@ -130,7 +130,7 @@ def _question(number: int) -> str:
 def _file_all(database: Database) -> int:
     filed = 0
     while some := file_some(database, frozenset(Sensitive), 0):
-        filed += some
+        filed += len(some)
     return filed
 
 

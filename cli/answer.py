@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli import context, screen
 from cli.attach import with_files
+from cli.jsonl import read_lines
 from cli.screen import Json
 from cli.stream import print_stream
 from mirepoix.client import Client, Handle
@@ -84,39 +84,34 @@ def submit(
         if jsonl is not None:
             if text is not None or file is not None or key is not None or attach or stream:
                 raise InputError("--jsonl holds the inputs; it goes with no TEXT, --file, --attach, --key or --stream.")
-            batches = client.submit_batches(pipeline, read_jsonl(jsonl, options))
-            jobs = (handle for batch in batches for handle in batch)
-            handles = list(_with_progress(jobs, "submitted", None, quiet=json))
+            handles = _submit_lines(client, pipeline, read_jsonl(jsonl, options), quiet=json)
         else:
             given = with_files(_one_input(text, file), attach or [])
             handles = [client.submit(pipeline, given, wait_broker=wait_broker, **options)]
         _warn_unpublished(handles)
         if stream:
-            failed = int(print_stream(handles[0], timeout, json=json).state is not JobState.SUCCEEDED)
+            succeeded = print_stream(handles[0], timeout, json=json).state is JobState.SUCCEEDED
         elif wait:
-            failed = _print_ended(client, handles, timeout, json=json)
+            succeeded = _print_ended(client, handles, timeout, json=json) == 0
         else:
             _print_accepted(handles, json=json)
             return
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(0 if succeeded else 1)
+
+
+def _submit_lines(client: Client, pipeline: str, lines: Iterable[Submission], *, quiet: bool) -> list[Handle]:
+    batches = client.submit_batches(pipeline, lines)
+    jobs = (handle for batch in batches for handle in batch)
+    return list(_with_progress(jobs, "submitted", None, quiet=quiet))
 
 
 def read_jsonl(path: Path, options: Options) -> Iterator[Submission]:
     """The jobs of a file, a line each, `options` where a line says nothing; raises InputError that names the line."""
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield _parse_line(line, f"{path}:{number}", options)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}.") from error
+    for where, value in read_lines(path):
+        yield _submission(value, where, options)
 
 
-def _parse_line(line: str, where: str, options: Options) -> Submission:
-    try:
-        value = jsonlib.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON: {error}.") from error
+def _submission(value: Any, where: str, options: Options) -> Submission:
     if isinstance(value, str):
         return Submission(value, **options)
     if not isinstance(value, dict) or "input" not in value:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -11,6 +11,9 @@ from typer.core import TyperCommand
 from cli import screen
 from cli.screen import Json
 from mirepoix.errors import ConfigError
+
+if TYPE_CHECKING:
+    from learning.compare.results import Report
 
 app = typer.Typer(help="Measure on recorded outcomes.", no_args_is_help=True)
 
@@ -38,34 +41,22 @@ class ManyFiles(TyperCommand):
         return super().parse_args(ctx, told)
 
 
+def file(help: str) -> Any:
+    """An option that names a file which is there."""
+    return typer.Option(exists=True, dir_okay=False, help=help)
+
+
 @app.command(cls=ManyFiles)
 def routing(
-    data: Annotated[
-        list[Path],
-        typer.Option(
-            exists=True, dir_okay=False, help="Recorded outcomes, JSON lines, gzip or not; give it repeatedly."
-        ),
-    ],
-    train: Annotated[
-        list[Path] | None,
-        typer.Option(exists=True, dir_okay=False, help="More to learn from, which is not reported on."),
-    ] = None,
-    heldout: Annotated[
-        list[Path] | None,
-        typer.Option(exists=True, dir_okay=False, help="Report on these only, and learn from all of the data."),
-    ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="USD per token and model; default: prices.json beside a file."),
-    ] = None,
+    data: Annotated[list[Path], file("Recorded outcomes, JSON lines, gzip or not; give it repeatedly.")],
+    train: Annotated[list[Path] | None, file("More to learn from, which is not reported on.")] = None,
+    heldout: Annotated[list[Path] | None, file("Report on these only, and learn from all of the data.")] = None,
+    prices: Annotated[Path | None, file("USD per token and model; default: prices.json beside a file.")] = None,
     plots: Annotated[
         Path | None, typer.Option(file_okay=False, help="Write a cost-quality plot and a reliability diagram here.")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the key rows as Markdown.")] = False,
-    into: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Write the key rows into this document, between its markers."),
-    ] = None,
+    into: Annotated[Path | None, file("Write the key rows into this document, between its markers.")] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Of 200 questions a file, with few resamples: to see that it runs.")
     ] = False,
@@ -80,8 +71,7 @@ def routing(
         from learning.compare.benchmark import QUICK, Effort, report_on
         from learning.compare.plan import HELD_OUT, SPLIT, plan
         from learning.compare.plots import write_plots
-        from learning.compare.report import COLUMNS, LEGEND, as_json, footnotes, heading, rows
-        from learning.compare.summary import around_markers, as_markdown, write_into
+        from learning.compare.summary import around_markers, write_into
     except ModuleNotFoundError as error:
         raise ConfigError(f"bench routing needs {error.name}: pip install 'mirepoix[train]'.") from error
 
@@ -96,6 +86,15 @@ def routing(
     if into is not None:
         write_into(into, report)
         written.append(into)
+    _print(report, json=json, markdown=markdown)
+    for path in written:
+        screen.err.print(f"wrote {path}", markup=False)
+
+
+def _print(report: Report, *, json: bool, markdown: bool) -> None:
+    from learning.compare.report import COLUMNS, LEGEND, as_json, footnotes, heading, rows
+    from learning.compare.summary import as_markdown
+
     if json:
         screen.print_json(as_json(report))
     elif markdown:
@@ -106,5 +105,3 @@ def routing(
             for note in footnotes(result):
                 screen.out.print(f"  {note}", markup=False, highlight=False)
         screen.out.print(LEGEND, markup=False, highlight=False)
-    for path in written:
-        screen.err.print(f"wrote {path}", markup=False)

@@ -14,6 +14,7 @@ import typer
 from pydantic import JsonValue
 
 from cli import context, screen
+from cli.jsonl import read_lines
 from cli.labels import as_label
 from cli.screen import Json
 from mirepoix.client import Client
@@ -89,20 +90,11 @@ class _Learnt:
 
 def _read(path: Path) -> Iterator[_Line]:
     """Raises InputError that names the line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}.") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _parse(line, f"{path}:{number}")
+    for where, value in read_lines(path):
+        yield _line(value, where)
 
 
-def _parse(line: str, where: str) -> _Line:
-    try:
-        value = jsonlib.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON: {error}.") from error
+def _line(value: Any, where: str) -> _Line:
     if not isinstance(value, dict):
         raise InputError(f"{where}: a line is an object.")
     for name in value:

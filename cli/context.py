@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from db.migrate import require_current
 from mirepoix.client import Client
 from mirepoix.config import Config
 from mirepoix.config_file import load_config
+from mirepoix.ledger.engine import Database
 from mirepoix.settings import Settings
 
 
@@ -16,6 +23,18 @@ def settings() -> Settings:
 def config(given: Settings) -> Config:
     """The configuration file that `given` points to."""
     return load_config(given.config_path)
+
+
+@contextmanager
+def ledger(given: Settings) -> Iterator[Connection]:
+    """To read a ledger that has today's tables, without a client. Raises LedgerError."""
+    database = Database(given.database_url)
+    try:
+        require_current(database)
+        with database.read() as connection:
+            yield connection
+    finally:
+        database.close()
 
 
 def client() -> Client:

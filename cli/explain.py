@@ -9,10 +9,8 @@ import typer
 from cli import context, screen
 from cli.screen import Json
 from db.latencies import recent_latencies
-from db.migrate import require_current
 from mirepoix.client import require_input
 from mirepoix.errors import LedgerError, NotFound
-from mirepoix.ledger.engine import Database
 from mirepoix.paths import walk
 from mirepoix.settings import Settings
 from mirepoix.spec import Pipeline, Route
@@ -78,23 +76,14 @@ def _asks_for_speed(spec: Pipeline) -> bool:
 
 def _latencies(settings: Settings) -> dict[str, float]:
     """As measured, where there is a ledger; a route can be explained without one."""
-    database = Database(settings.database_url)
     try:
-        require_current(database)
-        with database.read() as connection:
+        with context.ledger(settings) as connection:
             return recent_latencies(connection)
     except LedgerError:
         return {}
-    finally:
-        database.close()
 
 
 def _routers(settings: Settings, spec: Pipeline) -> Routers:
     """The trained routers that decide now. Raises LedgerError, PipelineError."""
-    database = Database(settings.database_url)
-    try:
-        require_current(database)
-        with database.read() as connection:
-            return Trained().routers_of(connection, walk(spec))
-    finally:
-        database.close()
+    with context.ledger(settings) as connection:
+        return Trained().routers_of(connection, walk(spec))

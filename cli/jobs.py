@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from db.overdue import stuck_job_ids
 from mirepoix.ledger.read import read_jobs
 from mirepoix.ledger.tables import now
 from mirepoix.states import FeedbackSource
-from mirepoix.views import usd_text
+from mirepoix.views import JobView, usd_text
 
 STUCK_AFTER_LEASES = 2
 
@@ -64,7 +65,11 @@ def jobs(
     if json:
         for view in views:
             screen.print_json(view)
-        return
+    else:
+        _print_jobs(views)
+
+
+def _print_jobs(views: Sequence[JobView]) -> None:
     rows = [
         (
             view.job,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from cli.jsonl import read_lines
 from mirepoix.errors import InputError
 from pipelines.labelled import Label
 
@@ -23,18 +23,10 @@ def as_label(value: dict[str, Any], where: str) -> Label:
 
 def read_labels(path: Path) -> dict[str, Label]:
     """The labels of jobs, by their ids; raises InputError that names the line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}.") from error
-    return dict(_read(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip())
+    return dict(_read(value, where) for where, value in read_lines(path))
 
 
-def _read(line: str, where: str) -> tuple[str, Label]:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON: {error}.") from error
+def _read(value: Any, where: str) -> tuple[str, Label]:
     if not isinstance(value, dict) or not isinstance(value.get("job"), str):
         raise InputError(f"{where}: a line is an object with a job.")
     return value["job"], as_label(value, where)

@@ -133,9 +133,7 @@ def harmless(text: str) -> str:
 
 def version_of(view: JobView) -> str:
     """The pipeline, and what about its version is not as ever."""
-    if view.shadow_of is not None:
-        return f"{view.pipeline} (shadow)"
-    return f"{view.pipeline} (canary)" if view.canary else view.pipeline
+    return view.pipeline if view.part is None else f"{view.pipeline} ({view.part})"
 
 
 def usd(view: JobView) -> str:

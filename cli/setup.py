@@ -8,13 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 
 from cli import context, screen
 from cli.screen import Json
 from db.migrate import migrate as run_migrations
-from db.migrate import require_current
 from db.quarantine import Quarantine, read_quarantine
 from db.workers import read_alive
 from mirepoix.config import Config
@@ -108,7 +106,9 @@ def doctor(
     workers, problems = _ledger_state(settings)
     quarantine = _quarantine(settings)
     problems += _broker_problems(settings) + _config_problems(settings)
-    flower = FLOWER_URL if _responds(f"{FLOWER_URL}/healthcheck") else None
+    from workers.stack import responds
+
+    flower = FLOWER_URL if responds(f"{FLOWER_URL}/healthcheck") else None
     report = {
         "broker_url": masked(settings.broker_url),
         "database_url": masked(settings.database_url),
@@ -135,10 +135,8 @@ def _lives_here(settings: Settings) -> bool:
 
 
 def _ledger_state(settings: Settings) -> tuple[list[str], list[str]]:
-    database = Database(settings.database_url)
     try:
-        require_current(database)
-        with database.read() as connection:
+        with context.ledger(settings) as connection:
             workers = read_alive(connection)
     except LedgerError as error:
         return [], [str(error)]
@@ -177,10 +175,3 @@ def _config_problems(settings: Settings) -> list[str]:
     except ConfigError as error:
         return str(error).splitlines()
     return find_problems(config, emulated=True)
-
-
-def _responds(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from emulator.jsonl import read_lines
 from emulator.recorded import RecordedAnswer, RecordedQuestion, read_recorded
 from mirepoix.errors import ConfigError
 
@@ -121,15 +122,7 @@ def _read(path: Path) -> Iterable[Question]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the answers in {path} cannot be read: {error}.") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            yield Question.model_validate_json(line)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            where = ".".join(map(str, problem["loc"]))
-            raise ConfigError(f"{path}:{number}: {where + ': ' if where else ''}{problem['msg']}.") from error
+    return read_lines(Question, lines, path)
 
 
 def _words(text: str) -> Words:

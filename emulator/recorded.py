@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from emulator.jsonl import read_lines
 from mirepoix.errors import ConfigError
 
 GZIP = b"\x1f\x8b"
@@ -83,15 +84,7 @@ class RecordedQuestion(BaseModel):
 def read_recorded(paths: Sequence[Path]) -> Iterator[RecordedQuestion]:
     """The questions of these files; raises ConfigError that names the file and the line."""
     for path in paths:
-        for number, line in enumerate(_lines(path), start=1):
-            if not line.strip():
-                continue
-            try:
-                yield RecordedQuestion.model_validate_json(line)
-            except ValidationError as error:
-                problem = error.errors()[0]
-                where = ".".join(map(str, problem["loc"]))
-                raise ConfigError(f"{path}:{number}: {where + ': ' if where else ''}{problem['msg']}.") from error
+        yield from read_lines(RecordedQuestion, _lines(path), path)
 
 
 def _lines(path: Path) -> Iterable[str]:

@@ -66,6 +66,13 @@ class JobView(_View):
     shadow_of: str | None = None
     feedback: tuple[FeedbackView, ...] = ()
 
+    @property
+    def part(self) -> str | None:
+        """What it is in a rollout: `shadow`, `canary`, or nothing."""
+        if self.shadow_of is not None:
+            return "shadow"
+        return "canary" if self.canary else None
+
 
 class Decision(_View):
     """What a router, gate, reducer or rollout chose; `confidence` is 0..1, `features` is what it looked at.

@@ -79,10 +79,7 @@ class Used:
 @lru_cache(maxsize=4096)
 def names_in(template: str) -> Used:
     """What `template` refers to. Raises PipelineError."""
-    try:
-        tree = _environment.parse(template)
-    except TemplateSyntaxError as error:
-        raise PipelineError(f"not a valid template (line {error.lineno}): {error.message}") from error
+    tree = _parse(template)
     named = _fields_named(tree, "steps")
     loads = sum(node.name == "steps" and node.ctx == "load" for node in tree.find_all(nodes.Name))
     return Used(frozenset(_free_names(tree)), frozenset(named), loads > len(named))
@@ -91,11 +88,14 @@ def names_in(template: str) -> Used:
 @lru_cache(maxsize=4096)
 def fields_of(template: str, name: str) -> frozenset[str]:
     """The `x` of every `name.x` and `name["x"]` in `template`. Raises PipelineError."""
+    return frozenset(_fields_named(_parse(template), name))
+
+
+def _parse(template: str) -> nodes.Template:
     try:
-        tree = _environment.parse(template)
+        return _environment.parse(template)
     except TemplateSyntaxError as error:
         raise PipelineError(f"not a valid template (line {error.lineno}): {error.message}") from error
-    return frozenset(_fields_named(tree, name))
 
 
 def check_template(template: str, place: Place, field: str) -> None:

@@ -28,7 +28,7 @@ from tasks.start import fail_start
 SPARED = (StepFailed,)
 """Ends that the ledger has the reason for; Celery shows the task as failed and prints no traceback."""
 LEFT_TO_THE_RECONCILER = (OperationalError, redis.RedisError, OSError)
-"""The broker or the result backend took no message: what should follow is in the ledger, ready, and will be sent."""
+"""The broker or the Redis beside it took no message: what should follow is in the ledger, ready, and will be sent."""
 CELERYS_OWN = (Ignore, Reject, Retry)
 LEDGER_WAIT = 1.0
 

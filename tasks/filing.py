@@ -24,24 +24,24 @@ BATCH = 50
 """Jobs in a transaction: on SQLite nobody else writes meanwhile."""
 
 
-def file_some(database: Database, kinds: Collection[Sensitive], forget_after: float) -> int:
-    """File the next few jobs of each kind; returns how many. Any number of processes may do so at once.
+def file_some(database: Database, kinds: Collection[Sensitive], forget_after: float) -> list[str]:
+    """File the next few jobs of each kind; returns their ids. Any number of processes may do so at once.
 
     `kinds` of data are redacted where they are to be; what is not to be kept stays for `forget_after` seconds, so that
     who waits for an answer gets it.
     """
-    filed = 0
+    filed = list[str]()
     for kept in Store:
         patience = timedelta(0) if kept is Store.FULL else timedelta(seconds=forget_after)
         filed += _file(database, kept, now() - patience, kinds)
     return filed
 
 
-def _file(database: Database, kept: Store, before: datetime, kinds: Collection[Sensitive]) -> int:
+def _file(database: Database, kept: Store, before: datetime, kinds: Collection[Sensitive]) -> list[str]:
     with database.read() as connection:
         waiting = take_unfiled(connection, kept, before, BATCH)
     if not waiting:
-        return 0
+        return []
     redacted = _redacted_values(database, waiting, kinds) if kept is Store.REDACTED else Redacted()
     with database.write() as connection:
         job_ids = take_unfiled(connection, kept, before, BATCH)
@@ -55,7 +55,7 @@ def _file(database: Database, kept: Store, before: datetime, kinds: Collection[S
         if kept is not Store.NONE and job_ids:
             file_words(connection, job_ids)
         drop_unused(connection, unused)
-    return len(job_ids)
+    return job_ids
 
 
 @dataclass(slots=True)

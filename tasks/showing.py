@@ -1,7 +1,7 @@
 """Show in Flower what becomes of a task between its start and its end: custom states, as events only.
 
-Nothing is stored in the result backend, and an event holds the task's id and its state. A state that cannot be shown
-is not missed: no call waits for the broker because of it.
+Nothing of it is stored, and an event holds the task's id and its state. A state that cannot be shown is not missed: no
+call waits for the broker because of it.
 """
 
 from __future__ import annotations

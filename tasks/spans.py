@@ -64,6 +64,10 @@ class Spans:
         """A span for the next request of `intent`; inside, it is the current one."""
         yield _NoSpan()
 
+    def batched(self, intent: Intent, provider: Provider, asked_at: datetime) -> CallSpan:
+        """A span for the request of `intent` that joined a batch at `asked_at`, and of which is known what came."""
+        return _NoSpan()
+
     def wants(self, job: EndedJob) -> bool:
         """Whether anybody will read the spans of this job."""
         return False
@@ -94,34 +98,9 @@ class RecordedSpans(Spans):
     @contextmanager
     def call(self, intent: Intent, provider: Provider) -> Iterator[CallSpan]:
         """As in `Spans`; a request that is given up in mid-air ends as aborted."""
-        from opentelemetry.trace import SpanKind, use_span
+        from opentelemetry.trace import use_span
 
-        claim = intent.claim
-        address = urlsplit("" if provider.api is Api.PYTHON else self._emulator_url or provider.url)
-        operation = "generate_content" if provider.api is Api.GEMINI else "chat"
-        span = self._tracer.start_span(
-            f"{operation} {intent.model.name}",
-            context=self._below(claim.job, claim.path),
-            kind=SpanKind.INTERNAL if provider.api is Api.PYTHON else SpanKind.CLIENT,
-            attributes=_known(
-                {
-                    "gen_ai.operation.name": operation,
-                    "gen_ai.provider.name": PROVIDER_NAMES.get(provider.api, intent.model.provider),
-                    "gen_ai.request.model": intent.model.name,
-                    "gen_ai.request.max_tokens": intent.question.max_tokens,
-                    "gen_ai.request.temperature": intent.question.temperature,
-                    "gen_ai.request.top_p": intent.question.top_p,
-                    "gen_ai.request.seed": intent.question.seed,
-                    "server.address": address.hostname,
-                    "server.port": address.port,
-                    JOB_ID: claim.job_id,
-                    STEP_PATH: claim.path,
-                    "mirepoix.provider": intent.model.provider,
-                    "mirepoix.model": intent.key,
-                    "mirepoix.attempt.id": intent.attempt_id,
-                }
-            ),
-        )
+        span = self._begin(intent, provider)
         told = _RecordedCall(span)
         with use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             try:
@@ -129,6 +108,10 @@ class RecordedSpans(Spans):
             finally:
                 if not told.ended:
                     _fail(span, ErrorKind.ABORTED)
+
+    def batched(self, intent: Intent, provider: Provider, asked_at: datetime) -> CallSpan:
+        """As in `Spans`."""
+        return _RecordedCall(self._begin(intent, provider, asked_at))
 
     def wants(self, job: EndedJob) -> bool:
         """As the producer decided; where it had no say, as the sampler does."""
@@ -158,6 +141,38 @@ class RecordedSpans(Spans):
     def close(self) -> None:
         """Send what is not sent yet; a collector that is away is given up after some seconds."""
         self._provider.shutdown()
+
+    def _begin(self, intent: Intent, provider: Provider, at: datetime | None = None) -> Span:
+        """The span of a request that is about to be sent, or joined its batch `at` that moment."""
+        from opentelemetry.trace import SpanKind
+
+        claim = intent.claim
+        address = urlsplit("" if provider.api is Api.PYTHON else self._emulator_url or provider.url)
+        operation = "generate_content" if provider.api is Api.GEMINI else "chat"
+        return self._tracer.start_span(
+            f"{operation} {intent.model.name}",
+            context=self._below(claim.job, claim.path),
+            start_time=None if at is None else _nanoseconds(at),
+            kind=SpanKind.INTERNAL if provider.api is Api.PYTHON else SpanKind.CLIENT,
+            attributes=_known(
+                {
+                    "gen_ai.operation.name": operation,
+                    "gen_ai.provider.name": PROVIDER_NAMES.get(provider.api, intent.model.provider),
+                    "gen_ai.request.model": intent.model.name,
+                    "gen_ai.request.max_tokens": intent.question.max_tokens,
+                    "gen_ai.request.temperature": intent.question.temperature,
+                    "gen_ai.request.top_p": intent.question.top_p,
+                    "gen_ai.request.seed": intent.question.seed,
+                    "server.address": address.hostname,
+                    "server.port": address.port,
+                    JOB_ID: claim.job_id,
+                    STEP_PATH: claim.path,
+                    "mirepoix.provider": intent.model.provider,
+                    "mirepoix.model": intent.key,
+                    "mirepoix.attempt.id": intent.attempt_id,
+                }
+            ),
+        )
 
     def _tell_step(self, job: EndedJob, step: EndedStep) -> None:
         span = self._told(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.ended import tell_cancelled
 from tasks.filing import BATCH, file_some
 from tasks.house import House
 from workers.rounds import Rounds
@@ -18,7 +19,8 @@ class Filing(Rounds):
 
     def file(self) -> None:
         """File all that are due; raises what `rounds.AWAY` lists."""
-        house = self._house
-        filed = BATCH
-        while filed >= BATCH and not self.ended:
+        house, more = self._house, True
+        while more and not self.ended:
             filed = file_some(house.database, house.config.privacy.kinds, house.settings.forget_after)
+            tell_cancelled(house, filed)
+            more = len(filed) >= BATCH

@@ -124,7 +124,7 @@ class Stack:
             self._add("web", ["web", *port])
         app, _ = create_app(self.settings, self.config)
         if emulated is not None:
-            self._wait("the emulator", lambda: _responds(f"{emulated}/_health"))
+            self._wait("the emulator", lambda: responds(f"{emulated}/_health"))
         self._wait("the workers", lambda: self._all_consume(app))
         if self.flower_url is not None:
             self._wait("Flower", self._flower_knows_us)
@@ -177,7 +177,7 @@ class Stack:
 
     def _flower_knows_us(self) -> bool:
         """Flower's first look at the workers may come back empty; who opens its page should not see that."""
-        if not _responds(f"{self.flower_url}/healthcheck"):
+        if not responds(f"{self.flower_url}/healthcheck"):
             return False
         workers = httpx.get(f"{self.flower_url}/api/workers", params={"refresh": "1"}, timeout=10, trust_env=False)
         return workers.is_success and len(workers.json()) > len(self.config.providers)
@@ -222,7 +222,8 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def _responds(url: str) -> bool:
+def responds(url: str) -> bool:
+    """Whether a server stands at `url` and is well."""
     try:
         return httpx.get(url, timeout=2, trust_env=False).is_success
     except httpx.HTTPError:

@@ -37,10 +37,15 @@ log = structlog.get_logger("mirepoix")
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """What was written down, and what follows from it: the step has ended, is asked again alone, or is given up."""
+    """What was written down, and what follows from it: the step has ended, is asked again alone, or is given up.
 
-    job_id: str
+    `intent` is what was asked, None where that cannot be known any more; `model` is who the answer says it is from.
+    """
+
+    call: OpenCall
     outcome: Outcome
+    intent: Intent | None = None
+    model: str | None = None
     progress: Progress = NOTHING_FOLLOWS
     again: ReadyStep | None = None
     hopeless: tuple[Intent, ProviderError] | None = None
@@ -51,7 +56,8 @@ def record_result(house: House, batch_id: str, attempt_id: int, read: Read) -> N
     recorded = write_until_taken(house, lambda connection: _record(house, connection, batch_id, attempt_id, read))
     if recorded is None:
         return
-    follow(house, recorded.job_id, recorded.progress)
+    _tell(house, recorded)
+    follow(house, recorded.call.claim.job_id, recorded.progress)
     if recorded.again is not None:
         publish_steps(house, [recorded.again])
     if recorded.hopeless is not None:
@@ -69,7 +75,7 @@ def _record(house: House, connection: Connection, batch_id: str, attempt_id: int
         outcome = Outcome(latency=latency, error_kind=ErrorKind.UNKNOWN, error=str(error))
         close_attempt(connection, attempt_id, outcome)
         progress = fail_step(connection, call.claim, ErrorKind.PIPELINE, str(error))
-        return _Recorded(call.claim.job_id, outcome, progress)
+        return _Recorded(call, outcome, progress=progress)
     try:
         completion = read(intent.body)
     except ProviderError as error:
@@ -84,26 +90,41 @@ def _with_answer(
     outcome = answered(house, intent, completion, fit, latency, share=_share(house, intent))
     if completion.refused:
         error = ProviderError("the model declined to answer", kind=ErrorKind.REFUSED, status=completion.status)
-        return _without_answer(connection, call, intent, error, outcome)
+        return _without_answer(connection, call, intent, error, outcome, completion.model)
     if isinstance(fit, Misfit):
         again = intent.wanted.reasks_left > 0
         error = ProviderError(fit.reason, kind=ErrorKind.INVALID_OUTPUT, retryable=again, status=completion.status)
-        return _without_answer(connection, call, intent, error, outcome)
+        return _without_answer(connection, call, intent, error, outcome, completion.model)
     progress = answer_step(connection, call.claim, fit.output)
     close_attempt(connection, intent.attempt_id, outcome)
-    return _Recorded(call.claim.job_id, outcome, progress)
+    return _Recorded(call, outcome, intent, completion.model, progress)
 
 
 def _without_answer(
-    connection: Connection, call: OpenCall, intent: Intent, error: ProviderError, outcome: Outcome
+    connection: Connection,
+    call: OpenCall,
+    intent: Intent,
+    error: ProviderError,
+    outcome: Outcome,
+    model: str | None = None,
 ) -> _Recorded:
     """A step that may be asked again is handed back; it goes on alone."""
     claim = call.claim
     close_attempt(connection, intent.attempt_id, outcome)
     if not error.retryable:
-        return _Recorded(claim.job_id, outcome, hopeless=(intent, error))
+        return _Recorded(call, outcome, intent, model, hopeless=(intent, error))
     ready = ReadyStep(claim.job_id, claim.path, claim.kind, claim.job.lane, intent.model.provider, intent.key)
-    return _Recorded(claim.job_id, outcome, again=ready if release_step(connection, claim) else None)
+    return _Recorded(call, outcome, intent, model, again=ready if release_step(connection, claim) else None)
+
+
+def _tell(house: House, recorded: _Recorded) -> None:
+    """Tell those who measure what came of a request."""
+    intent = recorded.intent
+    if intent is None:
+        return
+    provider = house.config.providers[intent.model.provider]
+    house.spans.batched(intent, provider, recorded.call.asked_at).end(recorded.outcome, recorded.model)
+    house.meters.batched_call_ended(intent.model.provider, intent.key, recorded.outcome)
 
 
 def _give_up(house: House, intent: Intent, error: ProviderError) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import IO, Any
-from urllib.parse import quote
+from typing import IO, Any, ClassVar
 
 import httpx
 from pydantic import BaseModel, JsonValue
@@ -20,11 +19,10 @@ from mirepoix.errors import ProviderError
 from mirepoix.states import ErrorKind
 from tasks.providers.anthropic_reply import read_reply
 from tasks.providers.base import Completion
-from tasks.providers.batches import A_PAGE, SentBatch, before, unanswered, validated
+from tasks.providers.batches import BatchApi, SentBatch, ShownBatch, unanswered
 from tasks.providers.http import Answer, Endpoint
-from tasks.providers.trouble import bad_answer, error_in_answer, parse_json
+from tasks.providers.trouble import bad_answer, error_in_answer, validated
 
-BATCHES = "/messages/batches"
 OK = 200
 THE_FIRST = 64_000
 """Bytes in which the custom id of the first result stands."""
@@ -46,20 +44,11 @@ class Counts(BaseModel):
         return self.processing + self.succeeded + self.errored + self.canceled + self.expired
 
 
-class Shown(BaseModel):
+class Shown(ShownBatch):
     """A batch."""
 
-    id: str
     processing_status: str
-    created_at: datetime
     request_counts: Counts
-
-
-class ShownPage(BaseModel):
-    """A page of the list of batches."""
-
-    data: list[Shown]
-    has_more: bool = False
 
 
 class Result(BaseModel):
@@ -77,12 +66,14 @@ class Line(BaseModel):
     result: Result
 
 
-class AnthropicBatches:
+class AnthropicBatches(BatchApi):
     """POST {base_url}/messages/batches, GET the batch, GET its results."""
 
+    at: ClassVar[str] = "/messages/batches"
+    cursor: ClassVar[str] = "after_id"
+
     def __init__(self, endpoint: Endpoint, headers: dict[str, str], version: str | None) -> None:
-        self._endpoint = endpoint
-        self._headers = {"anthropic-version": version or ANTHROPIC_WITHOUT_SAMPLING} | headers
+        super().__init__(endpoint, {"anthropic-version": version or ANTHROPIC_WITHOUT_SAMPLING} | headers)
 
     def line(self, custom_id: str, body: dict[str, JsonValue]) -> bytes:
         """An item of the list that is sent."""
@@ -90,62 +81,37 @@ class AnthropicBatches:
 
     async def find(self, key: str, requests: int, since: datetime) -> str | None:
         """Looks at the results of each batch of that size and time; waits for those that may be ours and have none."""
-        after = ""
-        while True:
-            answer = await self._endpoint.get(f"{BATCHES}?limit={A_PAGE}{after}", self._headers)
-            page = validated(ShownPage, answer.data, answer.status)
-            recent = [batch for batch in page.data if not before(since, batch.created_at)]
-            for batch in recent:
-                if batch.request_counts.total == requests and await self._is_ours(batch, key):
-                    return batch.id
-            if not page.has_more or len(recent) < len(page.data) or not page.data:
-                return None
-            after = f"&after_id={quote(page.data[-1].id, safe='')}"
+        async for batch in self._listed(Shown, since):
+            if batch.request_counts.total == requests and await self._is_ours(batch, key):
+                return batch.id
+        return None
 
     async def _is_ours(self, batch: Shown, key: str) -> bool:
         if batch.processing_status != "ended":
             message = "a batch that may be the one that was sent before is not answered yet"
             raise ProviderError(message, kind=ErrorKind.UNKNOWN, retryable=True, wait=NOT_YET)
-        first = await self._endpoint.head(f"{_path(batch.id)}/results", self._headers, THE_FIRST)
+        first = await self._endpoint.head(f"{self._path(batch.id)}/results", self._headers, THE_FIRST)
         return f'"{key}-'.encode() in first
 
     async def send(self, key: str, lines: IO[bytes]) -> str:
         """Send all of it at once."""
-        answer = await self._endpoint.upload(BATCHES, self._headers, _body(lines), "application/json")
+        answer = await self._endpoint.upload(self.at, self._headers, _body(lines), "application/json")
         return validated(Shown, answer.data, answer.status).id
 
     async def look(self, remote_id: str) -> SentBatch:
         """How it stands."""
-        answer = await self._endpoint.get(_path(remote_id), self._headers)
-        status = validated(Shown, answer.data, answer.status).processing_status
+        status = (await self._shown(Shown, remote_id)).processing_status
         ended = status == "ended"
-        return SentBatch(ended, status == "canceling", (f"{_path(remote_id)}/results",) if ended else ())
-
-    async def cancel(self, remote_id: str) -> None:
-        """Ask for no more answers."""
-        await self._endpoint.post(f"{_path(remote_id)}/cancel", self._headers, {})
-
-    async def download(self, path: str, into: IO[bytes]) -> None:
-        """All results."""
-        await self._endpoint.download(path, self._headers, into)
-
-    def read(self, line: bytes) -> tuple[str, dict[str, Any]]:
-        """The custom id, and the line."""
-        data = parse_json(self._endpoint.starred(line), None)
-        return str(data.get("custom_id")), data
+        return SentBatch(ended, status == "canceling", (f"{self._path(remote_id)}/results",) if ended else ())
 
     def completion(self, result: dict[str, Any], body: dict[str, JsonValue]) -> Completion:
         """The answer, unless it is an error or never came."""
-        ended, headers = validated(Line, result).result, httpx.Headers()
+        ended, headers = validated(Line, result, None).result, httpx.Headers()
         if ended.type == "succeeded" and ended.message is not None:
             return read_reply(ended.message, body["messages"], Answer(ended.message, OK, headers))
         if ended.type == "errored" and ended.error is not None:
             raise error_in_answer(ended.error, OK, headers) or bad_answer("an error that says nothing", OK)
         raise unanswered(f"the batch ended before it was the turn of this request ({ended.type[:20]})")
-
-
-def _path(remote_id: str) -> str:
-    return f"{BATCHES}/{quote(remote_id, safe='')}"
 
 
 async def _body(lines: IO[bytes]) -> AsyncIterator[bytes]:

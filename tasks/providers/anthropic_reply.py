@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 
 from mirepoix.prices import Usage
 from tasks.providers.base import CUT_OFF, Completion, ToolCall
 from tasks.providers.http import Answer
 from tasks.providers.replies import answer_of, model_name, parse_arguments
 from tasks.providers.tokens import Count, counted, estimated
-from tasks.providers.trouble import bad_answer, broken_format
+from tasks.providers.trouble import bad_answer, validated
 
 
 class Block(BaseModel):
@@ -66,10 +66,7 @@ class Reply(BaseModel):
 
 def read_reply(data: dict[str, Any], asked: JsonValue, answer: Answer) -> Completion:
     """The answer to the messages `asked`. Raises ProviderError where it breaks the format or says nothing."""
-    try:
-        reply = Reply.model_validate(data)
-    except ValidationError as error:
-        raise broken_format(error, answer.status) from error
+    reply = validated(Reply, data, answer.status)
     refused = reply.stop_reason == "refusal"
     texts = [block.text for block in reply.content if block.type == "text" and block.text is not None]
     calls = tuple(

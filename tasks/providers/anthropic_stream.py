@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 
 from tasks.providers.base import OnText
 from tasks.providers.folding import Pieces
-from tasks.providers.trouble import bad_answer, broken_format
+from tasks.providers.trouble import bad_answer, validated
 
 MOST_BLOCKS = 10_000
 
@@ -57,10 +57,7 @@ class AnthropicStream:
 
     def take(self, data: dict[str, Any]) -> bool:
         """Whether it was message_stop. Raises ProviderError for an event that breaks the format."""
-        try:
-            event = _Event.model_validate(data)
-        except ValidationError as error:
-            raise broken_format(error, 200) from error
+        event = validated(_Event, data, 200)
         match event.type:
             case "message_start":
                 self._count(event.message.usage if event.message else None)

@@ -8,12 +8,13 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from tasks.providers.base import Completion, OnText, Question
-from tasks.providers.gemini_reply import parse_reply, read_reply
+from tasks.providers.gemini_reply import Reply, read_reply
 from tasks.providers.gemini_request import build_body
 from tasks.providers.gemini_stream import GeminiStream
 from tasks.providers.http import Endpoint
 from tasks.providers.openai_request import Body
 from tasks.providers.replies import hand_over
+from tasks.providers.trouble import validated
 
 
 class GeminiAdapter:
@@ -34,11 +35,11 @@ class GeminiAdapter:
         model, headers = quote(str(body["model"]), safe=""), self._headers | {"x-client-request-id": tag}
         if on_text is None:
             answer = await self._endpoint.post(f"/models/{model}:generateContent", headers, content)
-            return read_reply(parse_reply(answer.data or {}, answer.status), body["contents"], answer)
+            return read_reply(validated(Reply, answer.data, answer.status), body["contents"], answer)
         stream = GeminiStream(on_text)
         path = f"/models/{model}:streamGenerateContent?alt=sse"
         answer = await self._endpoint.stream(path, headers, content, stream.take)
-        whole = stream.whole() if answer.data is None else parse_reply(answer.data, answer.status)
+        whole = stream.whole() if answer.data is None else validated(Reply, answer.data, answer.status)
         completion = read_reply(whole, body["contents"], answer)
         if answer.data is not None:
             hand_over(completion.answer, on_text)

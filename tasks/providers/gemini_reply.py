@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
 from mirepoix.prices import Usage
@@ -12,7 +12,7 @@ from tasks.providers.base import CUT_OFF, Completion, ToolCall
 from tasks.providers.http import Answer
 from tasks.providers.replies import answer_of, mean, model_name, parse_arguments
 from tasks.providers.tokens import Count, counted, estimated
-from tasks.providers.trouble import bad_answer, broken_format
+from tasks.providers.trouble import bad_answer
 
 BLOCKED = frozenset(
     {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"}
@@ -80,14 +80,6 @@ class Reply(_Wire):
     usage_metadata: Tokens | None = None
     response_id: str | None = None
     model_version: Any = None
-
-
-def parse_reply(data: dict[str, Any], status: int | None) -> Reply:
-    """Raises ProviderError where it breaks the format."""
-    try:
-        return Reply.model_validate(data)
-    except ValidationError as error:
-        raise broken_format(error, status) from error
 
 
 def read_reply(reply: Reply, asked: JsonValue, answer: Answer) -> Completion:

@@ -6,8 +6,8 @@ from typing import Any
 
 from tasks.providers.base import OnText
 from tasks.providers.folding import Pieces
-from tasks.providers.gemini_reply import Candidate, Content, Part, Reply, parse_reply
-from tasks.providers.trouble import bad_answer
+from tasks.providers.gemini_reply import Candidate, Content, Part, Reply
+from tasks.providers.trouble import bad_answer, validated
 
 MOST_CALLS = 1_000
 
@@ -24,7 +24,7 @@ class GeminiStream:
 
     def take(self, data: dict[str, Any]) -> bool:
         """Never knows that it was the last: usage may still follow. Raises ProviderError."""
-        piece = parse_reply(data, 200)
+        piece = validated(Reply, data, 200)
         given = {name: value for name in Reply.model_fields if (value := getattr(piece, name)) is not None}
         self._last = self._last.model_copy(update=given)
         if piece.candidates:

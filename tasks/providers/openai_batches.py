@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, JsonValue
 
 from tasks.providers.base import Completion
-from tasks.providers.batches import A_PAGE, SentBatch, before, unanswered, validated
-from tasks.providers.http import Answer, Endpoint
+from tasks.providers.batches import BatchApi, SentBatch, ShownBatch, unanswered
+from tasks.providers.http import Answer
 from tasks.providers.openai_reply import read_reply
-from tasks.providers.trouble import bad_answer, error_in_answer, parse_json, refusal
+from tasks.providers.trouble import bad_answer, error_in_answer, refusal, validated
 
 ADDRESS = "/v1/chat/completions"
 KEY = "mirepoix_batch"
@@ -46,23 +46,14 @@ class Problems(BaseModel):
     data: list[Problem] | None = None
 
 
-class Shown(BaseModel):
+class Shown(ShownBatch):
     """A batch."""
 
-    id: str
     status: str
-    created_at: datetime
     output_file_id: str | None = None
     error_file_id: str | None = None
     errors: Problems | None = None
     metadata: dict[str, str] | None = None
-
-
-class ShownPage(BaseModel):
-    """A page of the list of batches."""
-
-    data: list[Shown]
-    has_more: bool | None = None
 
 
 class Uploaded(BaseModel):
@@ -87,12 +78,11 @@ class Line(BaseModel):
     error: Problem | None = None
 
 
-class OpenAIBatches:
+class OpenAIBatches(BatchApi):
     """POST {base_url}/files and /batches, GET the batch, GET its files."""
 
-    def __init__(self, endpoint: Endpoint, headers: dict[str, str]) -> None:
-        self._endpoint = endpoint
-        self._headers = headers
+    at: ClassVar[str] = "/batches"
+    cursor: ClassVar[str] = "after"
 
     def line(self, custom_id: str, body: dict[str, JsonValue]) -> bytes:
         """A line of the file."""
@@ -101,16 +91,10 @@ class OpenAIBatches:
 
     async def find(self, key: str, requests: int, since: datetime) -> str | None:
         """Looks through the list of batches, the latest first, for the one with `key` in its metadata."""
-        after = ""
-        while True:
-            answer = await self._endpoint.get(f"/batches?limit={A_PAGE}{after}", self._headers)
-            page = validated(ShownPage, answer.data, answer.status)
-            for batch in page.data:
-                if (batch.metadata or {}).get(KEY) == key:
-                    return batch.id
-            if not page.has_more or not page.data or before(since, page.data[-1].created_at):
-                return None
-            after = f"&after={quote(page.data[-1].id, safe='')}"
+        async for batch in self._listed(Shown, since):
+            if (batch.metadata or {}).get(KEY) == key:
+                return batch.id
+        return None
 
     async def send(self, key: str, lines: IO[bytes]) -> str:
         """Upload the file, then make a batch of it."""
@@ -124,12 +108,12 @@ class OpenAIBatches:
             "metadata": {KEY: key},
             "output_expires_after": KEPT,
         }
-        answer = await self._endpoint.post("/batches", self._headers, asked)
+        answer = await self._endpoint.post(self.at, self._headers, asked)
         return validated(Shown, answer.data, answer.status).id
 
     async def look(self, remote_id: str) -> SentBatch:
         """How it stands."""
-        batch = validated(Shown, (await self._endpoint.get(_path(remote_id), self._headers)).data)
+        batch = await self._shown(Shown, remote_id)
         files = (batch.output_file_id, batch.error_file_id)
         problems = (batch.errors and batch.errors.data) or []
         return SentBatch(
@@ -139,22 +123,9 @@ class OpenAIBatches:
             error="; ".join(map(str, problems[:5])) or None,
         )
 
-    async def cancel(self, remote_id: str) -> None:
-        """Ask for no more answers."""
-        await self._endpoint.post(f"{_path(remote_id)}/cancel", self._headers, {})
-
-    async def download(self, path: str, into: IO[bytes]) -> None:
-        """One of the two files."""
-        await self._endpoint.download(path, self._headers, into)
-
-    def read(self, line: bytes) -> tuple[str, dict[str, Any]]:
-        """The custom id, and the line."""
-        data = parse_json(self._endpoint.starred(line), None)
-        return str(data.get("custom_id")), data
-
     def completion(self, result: dict[str, Any], body: dict[str, JsonValue]) -> Completion:
         """The answer, unless it is an error or never came."""
-        line = validated(Line, result)
+        line = validated(Line, result, None)
         if line.response is None:
             raise unanswered(str(line.error or "the batch ended without an answer"))
         status, data = line.response.status_code, line.response.body or {}
@@ -166,10 +137,6 @@ class OpenAIBatches:
         if not data:
             raise bad_answer("the answer has no body", status)
         return read_reply(data, body["messages"], Answer(data, status, headers))
-
-
-def _path(remote_id: str) -> str:
-    return f"/batches/{quote(remote_id, safe='')}"
 
 
 async def _form(key: str, lines: IO[bytes]) -> AsyncIterator[bytes]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue
 
 from mirepoix.prices import Usage
 from tasks.providers.base import CUT_OFF, Completion, ToolCall
 from tasks.providers.http import Answer
 from tasks.providers.replies import answer_of, mean, model_name, parse_arguments
 from tasks.providers.tokens import Count, counted, estimated
-from tasks.providers.trouble import bad_answer, broken_format
+from tasks.providers.trouble import bad_answer, validated
 
 
 class Function(BaseModel):
@@ -98,10 +98,7 @@ class Reply(BaseModel):
 
 def read_reply(data: dict[str, Any], asked: JsonValue, answer: Answer) -> Completion:
     """The answer to the messages `asked`. Raises ProviderError where it breaks the format or says nothing."""
-    try:
-        reply = Reply.model_validate(data)
-    except ValidationError as error:
-        raise broken_format(error, answer.status) from error
+    reply = validated(Reply, data, answer.status)
     choice = reply.choices[0]
     message, text = choice.message, _text(choice.message)
     refused = message.refusal is not None or choice.finish_reason == "content_filter"

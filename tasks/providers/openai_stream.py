@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 
 from tasks.providers.base import OnText
 from tasks.providers.folding import Pieces
-from tasks.providers.trouble import bad_answer, broken_format
+from tasks.providers.trouble import bad_answer, validated
 
 MOST_CALLS = 128
 """Tool calls in one answer; OpenAI takes no more than 128 tools."""
@@ -67,10 +67,7 @@ class OpenAIStream:
 
     def take(self, data: dict[str, Any]) -> bool:
         """Raises ProviderError for a chunk that breaks the format; the last event of all is `[DONE]`."""
-        try:
-            chunk = _Chunk.model_validate(data)
-        except ValidationError as error:
-            raise broken_format(error, 200) from error
+        chunk = validated(_Chunk, data, 200)
         self._usage = chunk.usage or self._usage
         self._model = chunk.model or self._model
         for choice in chunk.choices or []:

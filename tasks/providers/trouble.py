@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mirepoix.errors import ProviderError
 from mirepoix.states import ErrorKind
 from tasks.providers.waits import asked_wait
+
+M = TypeVar("M", bound=BaseModel)
 
 QUOTA_CODES = frozenset(
     {
@@ -84,11 +86,14 @@ def bad_answer(message: str, status: int | None) -> ProviderError:
     return ProviderError(message, kind=ErrorKind.BAD_ANSWER, retryable=True, status=status)
 
 
-def broken_format(error: ValidationError, status: int | None) -> ProviderError:
-    """An answer whose JSON is not what its wire format says; names the place, never the content."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    return bad_answer(f"the answer breaks the wire format: {where}: {problem['msg']}", status)
+def validated(form: type[M], data: dict[str, Any] | None, status: int | None) -> M:
+    """`data` as a `form` of the wire. Raises ProviderError that names the place, never the content."""
+    try:
+        return form.model_validate(data or {})
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise bad_answer(f"the answer breaks the wire format: {where}: {problem['msg']}", status) from error
 
 
 def parse_json(text: bytes, status: int | None) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def ended(database: Database) -> Run:
     run.record(claim)
     with database.write() as connection:
         close_attempt(connection, attempt, Outcome(latency=1.0, answer="answer", usage=Usage(input=1, output=1)))
-    assert file_some(database, frozenset(), 0) == 1
+    assert len(file_some(database, frozenset(), 0)) == 1
     return run
 
 

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
-from db.migrate import latest_revision, migrate, require_current
+from db.migrate import latest_revision, migrate, open_alembic, require_current
 from db.migrations import is_modelled
 from mirepoix.errors import LedgerError
 from mirepoix.ledger.engine import Database
@@ -42,6 +43,18 @@ def test_processes_that_migrate_at_the_same_time_take_turns(tmp_path: Path) -> N
         together = [subprocess.Popen([sys.executable, "-c", MIGRATE, url]) for _ in range(4)]
         assert [process.wait(60) for process in together] == [0, 0, 0, 0]
         require_current(Database(url))
+
+
+def test_going_back_leaves_no_table_and_all_comes_back(tmp_path: Path) -> None:
+    with fresh_database(tmp_path) as url:
+        database = Database(url)
+        migrate(database)
+        with database.write() as connection:
+            command.downgrade(open_alembic(connection), "base")
+            assert inspect(connection).get_table_names() == ["alembic_version"]
+        migrate(database)
+        require_current(database)
+        database.close()
 
 
 def test_an_empty_database_is_told_from_an_old_one(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def go_all_the_way(database: Database, spec: Pipeline, paths: list[str]) -> None
         run.record(claim)
         with database.write() as connection:
             close_attempt(connection, attempt, Outcome(latency=1.0, answer="answer"))
-    assert file_some(database, frozenset(), 0) == 1
+    assert len(file_some(database, frozenset(), 0)) == 1
     with database.read() as connection:
         read_states(connection, [run.job_id])
         read_jobs(connection, [run.job_id])

@@ -15,7 +15,7 @@ from mirepoix import Client, Handle, JobState
 from mirepoix.ledger.tables import Batch
 from mirepoix.states import BatchState, ErrorKind
 from mirepoix.views import AttemptView
-from tests.system.world import World, open_world
+from tests.system.world import World, open_world, start_emulator
 
 pytestmark = pytest.mark.system
 
@@ -34,6 +34,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def client(world: World) -> Iterator[Client]:
     """A producer's client."""
     with world.client() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def expiring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Providers that come to no request of a batch before its time has run out."""
+    home = tmp_path_factory.mktemp("expiring")
+    scenario = home / "scenario.yaml"
+    scenario.write_text("batches: {seconds: 1, expired: 1}")
+    with open_world(home, config=CONFIG, emulate=False) as opened:
+        start_emulator(opened, 0, "--scenario", str(scenario))
+        opened.start_workers("orchestrate", "openai", "anthropic")
         yield opened
 
 
@@ -149,3 +161,21 @@ def test_a_batch_that_nobody_waits_for_is_cancelled(world: World, client: Client
     world.until(lambda: state() == BatchState.ENDED, "the batch to end")
     assert {attempts(handle)[0].error_kind for handle in handles} == {ErrorKind.UNANSWERED}
     assert {handle.state for handle in handles} == {JobState.CANCELLED}
+
+
+@pytest.mark.parametrize("pipeline", ["ask_luna", "ask_haiku"])
+def test_what_expires_in_its_batch_is_asked_alone_at_the_full_price(expiring: World, pipeline: str) -> None:
+    with expiring.client() as client:
+        handles = client.submit_many(pipeline, [f"{pipeline} in time, please: {n}" for n in range(4)], latency="batch")
+        assert {view.state for view in client.as_ended(handles, 60)} == {JobState.SUCCEEDED}
+        pairs = [attempts(handle) for handle in handles]
+    for expired, alone in pairs:
+        assert (bool(expired.batch), expired.error_kind, expired.cost_usd) == (True, ErrorKind.UNANSWERED, None)
+        assert (alone.batch, alone.outcome, alone.because) == (None, "answered", "claimed again")
+    batches = {str(expired.batch) for expired, _ in pairs}
+    ended = {batch["id"] for batch in expiring.lines("batches", "--state", "ended")}
+    assert batches <= ended
+    by_tag = expiring.bill()["by_tag"]
+    assert not [tag for tag in by_tag if tag.split("-")[0] in batches], "who expires is not billed"
+    billed = sum((Decimal(by_tag[f"{handle.id}/$"]["cost_usd"]) for handle in handles), Decimal())
+    assert billed == sum((alone.cost_usd or Decimal() for _, alone in pairs), Decimal()) > 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -14,6 +16,7 @@ from sqlalchemy import select
 
 from db.costs import CostBy, sum_costs
 from db.deliveries import list_deliveries
+from db.keys import Scope, create_key
 from mirepoix import JobState, Submission
 from mirepoix.again import Again
 from mirepoix.errors import InputError
@@ -27,6 +30,8 @@ from mirepoix.views import JobView
 from mirepoix.webhooks import verify_signature
 from pipelines.replay import compare, walk_recorded
 from tests.receiver import Receiver, receiving
+from tests.system.door import open_door
+from tests.system.pages import visitor
 from tests.system.world import World, open_world
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
@@ -58,6 +63,37 @@ def world(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Itera
         opened.start("second", "worker", "orchestrate")
         opened.start_workers("orchestrate", "openai")
         yield opened
+
+
+@pytest.fixture(scope="module")
+def address(world: World) -> str:
+    """Where the front door and the pages are."""
+    return open_door(world)
+
+
+@pytest.fixture(scope="module")
+def page(address: str) -> Iterator[httpx.Client]:
+    """Somebody of the house, who looks at the pages."""
+    with visitor(address) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def door(world: World, address: str) -> Iterator[httpx.Client]:
+    """A program of the tenant acme."""
+    with world.database.write() as connection:
+        _, key = create_key(connection, "acme", [Scope.SUBMIT, Scope.READ])
+    with httpx.Client(
+        base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=30, trust_env=False
+    ) as client:
+        yield client
+
+
+def answered(world: World, door: httpx.Client, job: str) -> dict[str, Any]:
+    """The job as the door shows it once it has succeeded."""
+    world.until(lambda: door.get(f"/v1/jobs/{job}").json()["state"] == JobState.SUCCEEDED, "an answer")
+    shown: dict[str, Any] = door.get(f"/v1/jobs/{job}").json()
+    return shown
 
 
 def ask_of_users(world: World, users: range, question: str) -> list[JobView]:
@@ -199,6 +235,54 @@ def test_a_shadow_keeps_to_the_houses_budget_to_its_lane_and_to_what_its_job_sto
         client.submit("ask", "What is theirs?", tenant=SHADOW)
     with world.database.read() as connection:
         assert set(connection.scalars(select(Job.lane).where(Job.tenant == SHADOW))) == {Lane.BULK}
+
+
+def test_jobs_of_every_http_door_go_the_way_that_was_drawn(world: World, door: httpx.Client) -> None:
+    users = [f"user {number}" for number in range(30)]
+    bodies = [{"pipeline": "ask", "input": f"What is {user}?", "tags": {"user": user}} for user in users]
+    single = [door.post("/v1/jobs", json=body).json()["id"] for body in bodies]
+    lines = "\n".join(map(json.dumps, bodies))
+    bulk = door.post("/v1/jobs:bulk", content=lines, headers={"Content-Type": "application/x-ndjson"}).text
+    at_once = [json.loads(line)["id"] for line in bulk.splitlines()]
+    drawn = [answered(world, door, job)["canary"] for job in single]
+    assert {True, False} == set(drawn)
+    assert [answered(world, door, job)["canary"] for job in at_once] == drawn
+    for user, canary in zip(users[:10], drawn[:10], strict=True):
+        body = {"model": "ask", "messages": [{"role": "user", "content": "Hm?"}], "metadata": {"user": user}}
+        said, again = (
+            door.post("/v1/chat/completions", json=body, headers={"Idempotency-Key": f"chat of {user}"}) for _ in "12"
+        )
+        assert (said.status_code, again.status_code) == (200, 200), said.text
+        assert said.headers["x-request-id"] == again.headers["x-request-id"]
+        assert answered(world, door, said.headers["x-request-id"])["canary"] is canary
+
+
+def test_the_shadow_of_a_job_of_an_http_door_is_shown_to_the_house_alone(
+    world: World, door: httpx.Client, page: httpx.Client
+) -> None:
+    job = door.post("/v1/jobs", json={"pipeline": "kept_apart", "input": "What is shadowed?"}).json()["id"]
+    (shadow,) = door.get(f"/v1/jobs/{job}/trace").json()["shadows"]
+    assert door.get(f"/v1/jobs/{shadow}").status_code == 404
+    assert [each["id"] for each in door.get("/v1/jobs?limit=1").json()["jobs"]] == [job]
+    assert f"/jobs/{shadow}" in page.get(f"/jobs/{job}").text
+    html = page.get(f"/jobs/{shadow}").text
+    assert '<span class="chip">shadow</span>' in html
+    assert f"/jobs/{job}" in html
+    assert '<td>kept_apart_next <span class="chip">shadow</span></td>' in page.get("/jobs?tenant=shadow").text
+
+
+def test_pages_say_which_job_is_a_canarys_and_why(world: World, page: httpx.Client) -> None:
+    by_canary = {view.canary: view.job for view in ask_of_users(world, range(20), "When is")}
+    canary, other = (unescape(page.get(f"/jobs/{by_canary[way]}").text) for way in (True, False))
+    with world.client() as client:
+        (decision,) = client.get(by_canary[True]).trace().decisions
+    assert '<span class="chip">canary</span>' in canary
+    assert decision.reason in canary
+    assert '<span class="chip">canary</span>' not in other
+    assert "not below the canary's share" in other
+    listed = page.get("/jobs?pipeline=ask").text
+    assert f"{by_canary[True]}</code></a></th>" in listed
+    assert '<td>ask <span class="chip">canary</span></td>' in listed
 
 
 def test_a_canary_that_fails_too_often_stops_by_itself_for_all_and_can_go_on(world: World, receiver: Receiver) -> None:

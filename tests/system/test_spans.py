@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +16,20 @@ from opentelemetry.context import attach, detach
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes, messaging_attributes
 from opentelemetry.semconv.attributes import error_attributes, http_attributes, server_attributes
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, set_span_in_context
+from sqlalchemy import select
 
 from mirepoix.errors import InputError
 from mirepoix.ledger.accept import Submission
+from mirepoix.ledger.tables import Attempt, Batch
 from mirepoix.spans import submitting
+from mirepoix.states import BatchState, ErrorKind
 from tests.system.collector import Collector, Told, collecting, collecting_grpc
 from tests.system.tap import Tap, tapped
 from tests.system.world import World, open_world
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 
+BATCHES = Path(__file__).parent / "batches.yaml"
 MARKER = "Zanzibar7391"
 NEST = f"What is the capital of {MARKER}?"
 CONVENTIONS = {
@@ -39,15 +44,21 @@ PROVIDERS = {value.value for value in gen_ai_attributes.GenAiProviderNameValues}
 
 @dataclass
 class Line:
-    """A world whose processes all send their spans to `collector`; `tap` hears the requests to providers."""
+    """A world whose processes all send their spans to `collector`."""
 
     world: World
-    tap: Tap
     collector: Collector
 
 
+@dataclass
+class TappedLine(Line):
+    """`tap` hears the requests to providers."""
+
+    tap: Tap
+
+
 @pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TappedLine]:
     with ExitStack() as stack:
         collector = stack.enter_context(collecting())
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
@@ -55,7 +66,24 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         tap = stack.enter_context(tapped(str(world.settings.emulator_url)))
         world.environ["MIREPOIX_EMULATOR_URL"] = tap.url
         world.start_workers("orchestrate", "openai", "anthropic", "local")
-        yield Line(world, tap, collector)
+        yield TappedLine(world, collector, tap)
+        world.close()
+
+
+@pytest.fixture(scope="module")
+def batching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
+    """Workers that send batches, which end three seconds later, and tell their spans over gRPC."""
+    with ExitStack() as stack:
+        collector = stack.enter_context(collecting_grpc())
+        variables = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+        }
+        home = tmp_path_factory.mktemp("batching")
+        world = stack.enter_context(open_world(home, config=BATCHES, time_scale=1 / 20, settings=variables))
+        world.start_workers("orchestrate", "openai")
+        yield Line(world, collector)
         world.close()
 
 
@@ -73,6 +101,13 @@ def collected(line: Line, job: dict[str, Any]) -> list[Told]:
     return line.collector.trace_of(job["job"])
 
 
+def is_sent(world: World, job_id: str) -> bool:
+    """Whether a request of the job is out in a batch."""
+    query = select(Batch.state).join(Attempt, Attempt.batch == Batch.id).where(Attempt.job_id == job_id)
+    with world.database.read() as connection:
+        return connection.scalar(query) == BatchState.SENT
+
+
 def line_above(span: Told, spans: list[Told]) -> list[str]:
     by_id = {each.span_id: each for each in spans}
     names = [span.name]
@@ -82,7 +117,7 @@ def line_above(span: Told, spans: list[Told]) -> list[str]:
     return names
 
 
-def test_a_trace_leads_from_the_producer_over_workers_to_the_providers_request(line: Line) -> None:
+def test_a_trace_leads_from_the_producer_over_workers_to_the_providers_request(line: TappedLine) -> None:
     (job,) = line.world.lines("submit", "nest", NEST, "--wait")
     spans = collected(line, job)
     print(Counter(f"{span.service}: {span.name.split()[0]}" for span in spans))
@@ -111,7 +146,7 @@ def test_a_trace_leads_from_the_producer_over_workers_to_the_providers_request(l
     assert spans[0].trace_id in trace_ids
 
 
-def test_names_and_attributes_are_those_of_the_conventions_and_hold_no_content(line: Line) -> None:
+def test_names_and_attributes_are_those_of_the_conventions_and_hold_no_content(line: TappedLine) -> None:
     (job,) = line.world.lines("submit", "nest", NEST, "--wait")
     spans = collected(line, job)
     unknown = {
@@ -141,7 +176,7 @@ def test_names_and_attributes_are_those_of_the_conventions_and_hold_no_content(l
     assert MARKER.encode() not in b"".join(line.collector.raw)
 
 
-def test_a_job_that_fails_says_why_and_goes_on_from_a_given_context(line: Line) -> None:
+def test_a_job_that_fails_says_why_and_goes_on_from_a_given_context(line: TappedLine) -> None:
     context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     with line.world.client() as client:
         handle = client.submit("fails", f"{MARKER} is not JSON", traceparent=context)
@@ -160,7 +195,39 @@ def test_a_job_that_fails_says_why_and_goes_on_from_a_given_context(line: Line) 
     assert {span.attributes["error.type"] for span in spans} == {"model_error"}
 
 
-def test_an_unsampled_producer_keeps_workers_and_requests_silent(line: Line) -> None:
+def test_a_batched_call_has_its_span_from_joining_to_its_answer(batching: Line) -> None:
+    with batching.world.client() as client:
+        handle = client.submit("ask_luna", MARKER, latency="batch")
+        view = handle.wait(60)
+        ((attempt,),) = (call.attempts for call in handle.trace().steps[0].calls)
+    spans = collected(batching, {"job": handle.id, "calls": 1})
+    (asked,) = (span for span in spans if span.kind == "CLIENT")
+    assert line_above(asked, spans) == ["chat gpt-6-luna", "call $", "invoke_workflow ask_luna"]
+    assert (asked.service, asked.failed) == ("mirepoix-worker", False)
+    assert asked.start == pytest.approx(attempt.started_at.timestamp() * 1e9, abs=1_000_000)
+    assert asked.end - asked.start > 3_000_000_000, "as long as its batch was out"
+    assert float(str(asked.attributes["mirepoix.cost_usd"])) == pytest.approx(float(view.cost_usd))
+    assert int(str(asked.attributes["gen_ai.usage.output_tokens"])) > 0
+    assert not {name for name in asked.attributes if name not in CONVENTIONS and not name.startswith("mirepoix.")}
+    assert MARKER.encode() not in b"".join(batching.collector.raw)
+
+
+def test_a_cancelled_job_is_told_with_its_steps_and_calls(batching: Line) -> None:
+    with batching.world.client() as client:
+        handle = client.submit("ask_luna", "Nobody waits for this.", latency="batch")
+        batching.world.until(lambda: is_sent(batching.world, handle.id), "its batch to be sent")
+        assert handle.cancel()
+    spans = collected(batching, {"job": handle.id, "calls": 1})
+    job, step, asked = (
+        next(span for span in spans if span.name.startswith(name)) for name in ("invoke_workflow", "call", "chat")
+    )
+    assert line_above(asked, spans) == [asked.name, step.name, job.name]
+    assert job.attributes["mirepoix.job.state"] == step.attributes["mirepoix.step.state"] == "cancelled"
+    assert (job.failed, step.failed) == (False, False), "to be cancelled is no failure"
+    assert asked.attributes["error.type"] == ErrorKind.UNANSWERED
+
+
+def test_an_unsampled_producer_keeps_workers_and_requests_silent(line: TappedLine) -> None:
     context = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
     with line.world.client() as client:
         client.submit("only_openai", "hello", traceparent=context).result(30)
@@ -169,7 +236,7 @@ def test_an_unsampled_producer_keeps_workers_and_requests_silent(line: Line) -> 
     assert not [span for span in line.collector.spans if span.trace_id == context.split("-")[1]]
 
 
-def test_without_an_endpoint_nothing_is_loaded_that_records(line: Line) -> None:
+def test_without_an_endpoint_nothing_is_loaded_that_records(line: TappedLine) -> None:
     code = (
         "import sys; from mirepoix import Client, Settings; client = Client(Settings.from_env());"
         "handle = client.submit('only_openai', 'hello');"
@@ -181,7 +248,7 @@ def test_without_an_endpoint_nothing_is_loaded_that_records(line: Line) -> None:
     assert len(done.stdout.strip()) == 26
 
 
-def test_spans_go_over_grpc_where_that_is_wanted(line: Line) -> None:
+def test_spans_go_over_grpc_where_that_is_wanted(line: TappedLine) -> None:
     with collecting_grpc() as collector:
         wanted = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
         line.world.run_with(wanted, "submit", "only_openai", MARKER)
@@ -194,7 +261,7 @@ def test_spans_go_over_grpc_where_that_is_wanted(line: Line) -> None:
     assert "must be grpc or http/protobuf" in refused
 
 
-def test_tracestate_is_carried_from_the_producer_to_the_providers_request(line: Line) -> None:
+def test_tracestate_is_carried_from_the_producer_to_the_providers_request(line: TappedLine) -> None:
     trace_id, state = "3af7651916cd43dd8448eb211c80319c", "vendor=t61rcWkgMzE,other=1"
     with line.world.client() as client:
         again = client.submit("nest", NEST, traceparent=f"00-{trace_id}-b7ad6b7169203331-01", tracestate=state)

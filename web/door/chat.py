@@ -112,7 +112,9 @@ def _submit(house: House, caller: Caller, chat: ChatRequest, asked: Asked, key: 
         **options,
     )
     if key is not None:
-        require_same(house, handle, chat.model, asked.input, options, version=version(asked.spec))
+        new = house.config.next_version(chat.model) if configured else None
+        versions = {version(asked.spec)} if new is None else {version(asked.spec), new.version}
+        require_same(house, handle, chat.model, asked.input, options, versions=versions)
     return handle
 
 

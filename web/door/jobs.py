@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -114,18 +115,24 @@ def own_job(request: Request, caller: Caller, job_id: str) -> Handle:
 
 
 def require_same(
-    house: House, handle: Handle, pipeline: str, input: JsonValue, options: Options, *, version: str | None = None
+    house: House,
+    handle: Handle,
+    pipeline: str,
+    input: JsonValue,
+    options: Options,
+    *,
+    versions: Collection[str] | None = None,
 ) -> Owned:
     """Raise Refusal when the key, by which `handle` was found, was used for another job before.
 
-    `version` is that of what runs, where the request itself says what.
+    `versions` are those that may run, where the request itself says what.
     """
     with house.client.database.read() as connection:
         owned = read_owner(connection, handle.id)
     if owned is None:
         raise NotFound("there is no such job here.")
     other = differing(owned, pipeline, input, options)
-    if version is not None and owned.version != version:
+    if versions is not None and owned.version not in versions:
         other.append("what the model is asked, and how")
     if other:
         raise Refusal(422, reused(other), code="idempotency_key_reused")

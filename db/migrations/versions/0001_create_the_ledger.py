@@ -4,6 +4,7 @@ import re
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.operations import BatchOperations
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
 revision = "0001"
@@ -21,17 +22,42 @@ CREATE TRIGGER job_texts_gone AFTER DELETE ON job_texts BEGIN
 """
 """The full-text index, and the triggers that keep it (sqlite.org/fts5.html, 4.4.3): alembic writes neither."""
 WORDS_ON_POSTGRESQL = "CREATE INDEX ix_job_texts_words ON job_texts USING gin (words);"
+TABLES = (
+    "contents",
+    "pipelines",
+    "workers",
+    "tenant_periods",
+    "api_keys",
+    "quarantine",
+    "canary_changes",
+    "jobs",
+    "attempts",
+    "batches",
+    "deliveries",
+    "decisions",
+    "steps",
+    "step_events",
+    "job_texts",
+    "feedback",
+    "trained_files",
+    "trained_versions",
+)
+"""In the order in which they are created."""
 
 
 def upgrade() -> None:
     _create_what_is_kept_once()
     _create_the_house()
+    _create_the_doors()
+    _create_canary_changes()
     _create_jobs()
+    _index_jobs()
     _create_attempts()
     _create_batches()
     _create_deliveries()
     _create_decisions()
     _create_steps()
+    _create_step_events()
     _create_the_words()
     _create_what_is_learned()
 
@@ -55,7 +81,7 @@ def _create_what_is_kept_once() -> None:
 
 
 def _create_the_house() -> None:
-    """Worker processes, what tenants have spent, API keys, and messages that were set aside."""
+    """Worker processes, and what tenants have spent."""
     op.create_table(
         "workers",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -78,6 +104,10 @@ def _create_the_house() -> None:
         sa.Column("told", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "period"),
     )
+
+
+def _create_the_doors() -> None:
+    """API keys, and messages that were not let in."""
     op.create_table(
         "api_keys",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -103,8 +133,8 @@ def _create_the_house() -> None:
     )
 
 
-def _create_jobs() -> None:
-    """One row for each submission."""
+def _create_canary_changes() -> None:
+    """When canaries began, were stopped and went on."""
     op.create_table(
         "canary_changes",
         sa.Column("pipeline", sa.String(length=64), nullable=False),
@@ -117,6 +147,10 @@ def _create_jobs() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("pipeline", "version", "number"),
     )
+
+
+def _create_jobs() -> None:
+    """One row for each submission."""
     op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=26), nullable=False),
@@ -150,81 +184,32 @@ def _create_jobs() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["version"],
-            ["pipelines.version"],
-        ),
+        sa.ForeignKeyConstraint(["version"], ["pipelines.version"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("tenant", "key"),
     )
+
+
+def _index_jobs() -> None:
+    """By time, owner and input; and for each question that the house asks again and again."""
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index("ix_jobs_created", ["created_at"], unique=False)
         batch_op.create_index("ix_jobs_pipeline", ["pipeline", "created_at"], unique=False)
         batch_op.create_index("ix_jobs_tenant", ["tenant", "created_at"], unique=False)
         batch_op.create_index("ix_jobs_input", ["input_hash"], unique=False)
-        batch_op.create_index(
-            "ix_jobs_to_file",
-            ["store", "finished_at"],
-            unique=False,
-            sqlite_where=sa.text("filed_at IS NULL AND finished_at IS NOT NULL"),
-            postgresql_where=sa.text("filed_at IS NULL AND finished_at IS NOT NULL"),
+        _index_where(
+            batch_op, "ix_jobs_to_file", ["store", "finished_at"], "filed_at IS NULL AND finished_at IS NOT NULL"
         )
-        batch_op.create_index(
-            "ix_jobs_succeeded",
-            ["created_at"],
-            unique=False,
-            sqlite_where=sa.text("state = 'succeeded'"),
-            postgresql_where=sa.text("state = 'succeeded'"),
+        _index_where(batch_op, "ix_jobs_succeeded", ["created_at"], "state = 'succeeded'")
+        _index_where(batch_op, "ix_jobs_failed", ["created_at"], "state = 'failed'")
+        _index_where(batch_op, "ix_jobs_cancelled", ["created_at"], "state = 'cancelled'")
+        _index_where(batch_op, "ix_jobs_turn", ["batch", "lane", "tenant", "priority", "id"], "finished_at IS NULL")
+        _index_where(
+            batch_op, "ix_jobs_canary", ["pipeline", "created_at", "canary", "version", "state"], "canary IS NOT NULL"
         )
-        batch_op.create_index(
-            "ix_jobs_failed",
-            ["created_at"],
-            unique=False,
-            sqlite_where=sa.text("state = 'failed'"),
-            postgresql_where=sa.text("state = 'failed'"),
-        )
-        batch_op.create_index(
-            "ix_jobs_cancelled",
-            ["created_at"],
-            unique=False,
-            sqlite_where=sa.text("state = 'cancelled'"),
-            postgresql_where=sa.text("state = 'cancelled'"),
-        )
-        batch_op.create_index(
-            "ix_jobs_turn",
-            ["batch", "lane", "tenant", "priority", "id"],
-            unique=False,
-            sqlite_where=sa.text("finished_at IS NULL"),
-            postgresql_where=sa.text("finished_at IS NULL"),
-        )
-        batch_op.create_index(
-            "ix_jobs_canary",
-            ["pipeline", "created_at", "canary", "version", "state"],
-            unique=False,
-            sqlite_where=sa.text("canary IS NOT NULL"),
-            postgresql_where=sa.text("canary IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "ix_jobs_shadow",
-            ["shadow_of"],
-            unique=False,
-            sqlite_where=sa.text("shadow_of IS NOT NULL"),
-            postgresql_where=sa.text("shadow_of IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "ix_jobs_deadline",
-            ["deadline_at"],
-            unique=False,
-            sqlite_where=sa.text("deadline_at IS NOT NULL AND finished_at IS NULL"),
-            postgresql_where=sa.text("deadline_at IS NOT NULL AND finished_at IS NULL"),
-        )
-        batch_op.create_index(
-            "ix_jobs_open",
-            ["lane", "due_at"],
-            unique=False,
-            sqlite_where=sa.text("due_at IS NOT NULL"),
-            postgresql_where=sa.text("due_at IS NOT NULL"),
-        )
+        _index_where(batch_op, "ix_jobs_shadow", ["shadow_of"], "shadow_of IS NOT NULL")
+        _index_where(batch_op, "ix_jobs_deadline", ["deadline_at"], "deadline_at IS NOT NULL AND finished_at IS NULL")
+        _index_where(batch_op, "ix_jobs_open", ["lane", "due_at"], "due_at IS NOT NULL")
 
 
 def _create_attempts() -> None:
@@ -271,20 +256,8 @@ def _create_attempts() -> None:
         batch_op.create_index("ix_attempts_prompt", ["prompt_hash"], unique=False)
         batch_op.create_index("ix_attempts_model", ["model", "job_id"], unique=False)
         batch_op.create_index("ix_attempts_provider", ["provider", "job_id"], unique=False)
-        batch_op.create_index(
-            "ix_attempts_batch",
-            ["batch"],
-            unique=False,
-            sqlite_where=sa.text("batch IS NOT NULL"),
-            postgresql_where=sa.text("batch IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "ix_attempts_answer",
-            ["answer_hash"],
-            unique=False,
-            sqlite_where=sa.text("answer_hash IS NOT NULL"),
-            postgresql_where=sa.text("answer_hash IS NOT NULL"),
-        )
+        _index_where(batch_op, "ix_attempts_batch", ["batch"], "batch IS NOT NULL")
+        _index_where(batch_op, "ix_attempts_answer", ["answer_hash"], "answer_hash IS NOT NULL")
 
 
 def _create_batches() -> None:
@@ -309,21 +282,9 @@ def _create_batches() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("batches", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_batches_gathering",
-            ["provider", "model"],
-            unique=True,
-            sqlite_where=sa.text("state = 'gathering'"),
-            postgresql_where=sa.text("state = 'gathering'"),
-        )
+        _index_where(batch_op, "ix_batches_gathering", ["provider", "model"], "state = 'gathering'", unique=True)
         for column in ("due_at", "holder"):
-            batch_op.create_index(
-                f"ix_batches_{column.removesuffix('_at')}",
-                [column],
-                unique=False,
-                sqlite_where=sa.text(f"{column} IS NOT NULL"),
-                postgresql_where=sa.text(f"{column} IS NOT NULL"),
-            )
+            _index_where(batch_op, f"ix_batches_{column.removesuffix('_at')}", [column], f"{column} IS NOT NULL")
 
 
 def _create_deliveries() -> None:
@@ -350,13 +311,7 @@ def _create_deliveries() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index("ix_deliveries_created", ["created_at"], unique=False)
         batch_op.create_index("ix_deliveries_job", ["job_id"], unique=False)
-        batch_op.create_index(
-            "ix_deliveries_due",
-            ["due_at"],
-            unique=False,
-            sqlite_where=sa.text("due_at IS NOT NULL"),
-            postgresql_where=sa.text("due_at IS NOT NULL"),
-        )
+        _index_where(batch_op, "ix_deliveries_due", ["due_at"], "due_at IS NOT NULL")
 
 
 def _create_decisions() -> None:
@@ -378,18 +333,12 @@ def _create_decisions() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("job_id", "path", "epoch"),
     )
-    op.create_index(
-        "ix_decisions_trained",
-        "decisions",
-        ["trained"],
-        unique=False,
-        sqlite_where=sa.text("trained IS NOT NULL"),
-        postgresql_where=sa.text("trained IS NOT NULL"),
-    )
+    with op.batch_alter_table("decisions", schema=None) as batch_op:
+        _index_where(batch_op, "ix_decisions_trained", ["trained"], "trained IS NOT NULL")
 
 
 def _create_steps() -> None:
-    """The nodes of pipelines at run time, and what happened to them out of the common."""
+    """The nodes of pipelines at run time."""
     op.create_table(
         "steps",
         sa.Column("job_id", sa.String(length=26), nullable=False),
@@ -422,35 +371,14 @@ def _create_steps() -> None:
         sa.PrimaryKeyConstraint("job_id", "path"),
     )
     with op.batch_alter_table("steps", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_steps_due",
-            ["provider", "lane", "due_at"],
-            unique=False,
-            sqlite_where=sa.text("due_at IS NOT NULL"),
-            postgresql_where=sa.text("due_at IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "ix_steps_holder",
-            ["holder"],
-            unique=False,
-            sqlite_where=sa.text("holder IS NOT NULL"),
-            postgresql_where=sa.text("holder IS NOT NULL"),
-        )
-        batch_op.create_index(
-            "ix_steps_wake",
-            ["wake_at"],
-            unique=False,
-            sqlite_where=sa.text("wake_at IS NOT NULL AND finished_at IS NULL"),
-            postgresql_where=sa.text("wake_at IS NOT NULL AND finished_at IS NULL"),
-        )
-        batch_op.create_index(
-            "ix_steps_output",
-            ["output_hash"],
-            unique=False,
-            sqlite_where=sa.text("output_hash IS NOT NULL"),
-            postgresql_where=sa.text("output_hash IS NOT NULL"),
-        )
+        _index_where(batch_op, "ix_steps_due", ["provider", "lane", "due_at"], "due_at IS NOT NULL")
+        _index_where(batch_op, "ix_steps_holder", ["holder"], "holder IS NOT NULL")
+        _index_where(batch_op, "ix_steps_wake", ["wake_at"], "wake_at IS NOT NULL AND finished_at IS NULL")
+        _index_where(batch_op, "ix_steps_output", ["output_hash"], "output_hash IS NOT NULL")
 
+
+def _create_step_events() -> None:
+    """What happened to steps out of the common."""
     op.create_table(
         "step_events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -514,47 +442,14 @@ def _create_what_is_learned() -> None:
     )
 
 
+def _index_where(batch_op: BatchOperations, name: str, columns: list[str], where: str, *, unique: bool = False) -> None:
+    """An index of the rows of which `where` holds."""
+    of = sa.text(where)
+    batch_op.create_index(name, columns, unique=unique, sqlite_where=of, postgresql_where=of)
+
+
 def downgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE job_words")
-    op.drop_table("trained_versions")
-    op.drop_table("trained_files")
-    op.drop_table("feedback")
-    op.drop_table("job_texts")
-    op.drop_table("step_events")
-    with op.batch_alter_table("steps", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_steps_wake",
-            sqlite_where=sa.text("wake_at IS NOT NULL AND finished_at IS NULL"),
-            postgresql_where=sa.text("wake_at IS NOT NULL AND finished_at IS NULL"),
-        )
-        batch_op.drop_index(
-            "ix_steps_holder",
-            sqlite_where=sa.text("holder IS NOT NULL"),
-            postgresql_where=sa.text("holder IS NOT NULL"),
-        )
-        batch_op.drop_index(
-            "ix_steps_due", sqlite_where=sa.text("due_at IS NOT NULL"), postgresql_where=sa.text("due_at IS NOT NULL")
-        )
-
-    op.drop_table("steps")
-    op.drop_table("decisions")
-    op.drop_table("deliveries")
-    op.drop_table("batches")
-    with op.batch_alter_table("attempts", schema=None) as batch_op:
-        batch_op.drop_index("ix_attempts_prompt")
-        batch_op.drop_index("ix_attempts_started")
-
-    op.drop_table("attempts")
-    with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_jobs_open", sqlite_where=sa.text("due_at IS NOT NULL"), postgresql_where=sa.text("due_at IS NOT NULL")
-        )
-        batch_op.drop_index("ix_jobs_created")
-
-    op.drop_table("jobs")
-    op.drop_table("canary_changes")
-    op.drop_table("workers")
-    op.drop_table("api_keys")
-    op.drop_table("pipelines")
-    op.drop_table("contents")
+    for table in reversed(TABLES):
+        op.drop_table(table)
