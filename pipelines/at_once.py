@@ -1,8 +1,8 @@
 """Which decisions are made at once, by whoever makes them ready, and need no message to an orchestrator.
 
 Those that the house's own code makes of what the ledger has, as much of it as the pipeline says. Left to orchestrators
-are functions of the user's own, which may take their time or break; trained files and embeddings, which would lie in
-the memory of every provider's worker; and maps, which are as wide as their data.
+are functions of the user's own, which may take their time or break; trained files, embeddings and measured latencies,
+which every provider's worker would have to load; and maps, which are as wide as their data.
 """
 
 from __future__ import annotations

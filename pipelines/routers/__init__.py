@@ -38,8 +38,8 @@ LEARNED = "learned"
 """The one that is asked with what was trained at hand."""
 NEEDS_NO_LATENCY = frozenset((*BUILT_IN, LEARNED)) - {"fastest"}
 """Routers that do not look at what models took of late."""
-QUICK = frozenset(BUILT_IN) - {"semantic"}
-"""Routers that look at the query and the configuration, and need nothing loaded."""
+QUICK = NEEDS_NO_LATENCY - {LEARNED, "semantic"}
+"""Routers that look at the query and the configuration alone: nothing is measured or loaded for them."""
 
 
 @dataclass(frozen=True, slots=True)
