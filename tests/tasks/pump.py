@@ -12,7 +12,6 @@ from typing import Any
 
 from celery.app.trace import build_tracer
 from celery.exceptions import Reject
-from sqlalchemy import event
 
 from db.migrate import migrate
 from db.overdue import take_steps_of
@@ -49,23 +48,22 @@ def break_down(prompt: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A task as it came: its queue, its name, its first arguments, its headers, and what follows it."""
+    """A task as it came: its queue, its name, its arguments, and its headers with what follows it."""
 
     queue: str
     task: str
-    args: tuple[Any, ...]
+    args: list[Any]
     request: Mapping[str, Any]
 
 
 @dataclass
 class Pump:
-    """Takes messages from the queues and does them; `done` are those so far, `statements` what the ledger was told."""
+    """Takes messages from the queues and does them; `done` are those so far."""
 
     app: SendingApp
     house: House
     client: Client
     done: list[Message] = field(default_factory=list)
-    statements: list[str] = field(default_factory=list)
 
     def submit(self, pipeline: Pipeline) -> str:
         """A job of `pipeline`; nothing is done yet."""
@@ -85,8 +83,10 @@ class Pump:
         return self.client.get(job_id).trace()
 
     def take(self, number: int = 0) -> Message | None:
-        """The message of that number, counted over all queues, and over again; None where none waits."""
-        waiting = [(name, raw) for name in QUEUES for raw in self.house.redis.lrange(name, 0, -1)]
+        """One of the messages that wait, by its `number` in a circle of them all; None where none waits."""
+        waiting: list[tuple[str, Any]] = [
+            (name, raw) for name in QUEUES for raw in self.house.redis.lrange(name, 0, -1)
+        ]
         if not waiting:
             return None
         queue, raw = waiting[number % len(waiting)]
@@ -95,7 +95,7 @@ class Pump:
         args, _, embed = json.loads(base64.b64decode(entry["body"]))
         headers = entry["headers"]
         request = {**headers, **embed, "delivery_info": {}, "is_eager": False}
-        return Message(queue, headers["task"], tuple(args), request)
+        return Message(queue, headers["task"], args, request)
 
     def do(self, message: Message) -> None:
         """What a worker does with it; one that it would put back goes nowhere."""
@@ -130,8 +130,6 @@ def open_pump(home: Path, broker_url: str, config: str = CONFIG) -> Iterator[Pum
         migrate(house.database)
         house.redis.flushdb()
         with Client(settings) as client:
-            pump = Pump(app, house, client)
-            event.listen(house.database.engine, "before_cursor_execute", lambda *said: pump.statements.append(said[2]))
-            yield pump
+            yield Pump(app, house, client)
         house.database.close()
         app.close()

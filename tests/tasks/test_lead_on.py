@@ -16,6 +16,7 @@ from mirepoix.ledger.ending import stop_job
 from mirepoix.spec import Pipeline, parse
 from mirepoix.states import ErrorKind, JobState
 from tasks import lead_on
+from tasks.decide import decide_claimed
 from tests.specs import early_ensembles, pipelines
 from tests.tasks.pump import Pump, open_pump
 from workers.embedded import EmbeddedBroker
@@ -63,12 +64,14 @@ CALLS = ["call members.0", "call members.1", "call members.2"]
         (Chain(steps=(A, ROUTED, B)), ["call 0", "call 1.to.0", "call 2"]),
         (
             Chain(steps=(ESCALATES, Ensemble(members=(A, A)), B)),
-            ["call 0.tiers.0", "call 0.tiers.1"] + ["call 1.members.0", "call 1.members.1"] + ["call 2"],
+            ["call 0.tiers.0", "call 0.tiers.1", "call 1.members.0", "call 1.members.1", "call 2"],
         ),
         (
             Ensemble(members=(Chain(steps=(A, STANDS, A)), Ensemble(members=(A, B)))),
-            ["call members.0.0", "call members.0.1.tiers.0", "call members.0.2"]
-            + ["call members.1.members.0", "call members.1.members.1"],
+            [
+                *(f"call members.0.{link}" for link in ("0", "1.tiers.0", "2")),
+                *(f"call members.1.{one}" for one in ("members.0", "members.1")),
+            ],
         ),
         (
             Chain(steps=(Cascade(tiers=(BROKEN, A)), B)),
@@ -145,12 +148,12 @@ def test_a_job_that_ended_meanwhile_decides_nothing_more(pump: Pump, monkeypatch
     job_id = pump.submit(Chain(steps=(ESCALATES, B)))
     pump.do(pump.take() or pytest.fail("no start"))
 
-    def stop_first(decide: Any, house: Any, *rest: Any) -> Any:
+    def stop_first(decide: Any, *asked: Any) -> Any:
         with pump.house.database.write() as connection:
             assert stop_job(connection, job_id, ErrorKind.BUDGET, "spent")
-        return decide(house, *rest)
+        return decide(*asked)
 
-    monkeypatch.setattr(lead_on, "decide_claimed", partial(stop_first, lead_on.decide_claimed))
+    monkeypatch.setattr("tasks.lead_on.decide_claimed", partial(stop_first, decide_claimed))
     pump.do(pump.take() or pytest.fail("no call"))
     assert pump.take() is None, "nothing follows"
     assert not [step for step in pump.trace(job_id).steps if step.decisions]
