@@ -6,8 +6,8 @@ A failure stops its chain, but a cascade, an ensemble or a map around it is woke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -78,16 +78,21 @@ _END_JOB = (
 class Progress:
     """What a recorded end led to. `won` is False when the claim had lapsed and nothing changed.
 
-    `to_drive` are the steps that became ready and that no canvas leads to: the caller publishes them. With
-    `led_on_by_canvas` one became ready that the canvas leads to, if it is a chord: behind its last member. With
-    `frees_fast_lane_of` so many jobs of that tenant have left the fast lane that others, which wait, may come in.
+    `to_drive` are the steps that became ready and that no canvas leads to: the caller publishes them. `led_on` are
+    those that the canvas leads to, if it is a chord: behind its last member. With `frees_fast_lane_of` so many jobs of
+    that tenant have left the fast lane that others, which wait, may come in.
     """
 
     won: bool
     job_ended: bool = False
     to_drive: tuple[ReadyStep, ...] = ()
-    led_on_by_canvas: bool = False
+    led_on: tuple[ReadyStep, ...] = ()
     frees_fast_lane_of: str | None = None
+
+    def without(self, steps: Collection[ReadyStep]) -> Progress:
+        """The same, but of `steps` others take care."""
+        to_drive = tuple(step for step in self.to_drive if step not in steps)
+        return replace(self, to_drive=to_drive, led_on=tuple(step for step in self.led_on if step not in steps))
 
 
 @dataclass(slots=True)
@@ -97,7 +102,7 @@ class _Wave:
     connection: Connection
     job_id: str
     to_drive: list[ReadyStep] = field(default_factory=list)
-    led_on_by_canvas: bool = False
+    led_on: list[ReadyStep] = field(default_factory=list)
     job_ended: bool = False
     frees_fast_lane_of: str | None = None
 
@@ -106,7 +111,7 @@ class _Wave:
             won=True,
             job_ended=self.job_ended,
             to_drive=tuple(self.to_drive),
-            led_on_by_canvas=self.led_on_by_canvas,
+            led_on=tuple(self.led_on),
             frees_fast_lane_of=self.frees_fast_lane_of,
         )
 
@@ -266,10 +271,7 @@ def _one_less(wave: _Wave, path: str, *, driven: bool) -> int:
     if step.missing == 0 and decides:
         moment = now()
         wave.connection.execute(_MAKE_READY, {**wave.at(path), "due_at": moment, "ready_at": moment})
-        if step.driven:
-            wave.to_drive.append(ready_step(wave.job_id, path, step))
-        else:
-            wave.led_on_by_canvas = True
+        (wave.to_drive if step.driven else wave.led_on).append(ready_step(wave.job_id, path, step))
     return int(step.missing)
 
 

@@ -22,11 +22,11 @@ from db.steps import release_step
 from mirepoix.errors import LimitsUnavailable, ProviderError
 from mirepoix.states import ErrorKind, EventKind
 from pipelines.canvas import step_signature
-from tasks.flights import Flight, GivenUp, SetDown
-from tasks.follow import follow
+from tasks.flights import Flight, GivenUp, HandedBack, SetDown
 from tasks.giving_up import fallback_of, give_up, move, time_left
 from tasks.house import House
 from tasks.intent import Intent, Moved, ask_again, claim_call, open_again
+from tasks.lead_on import lead_on
 from tasks.limits import Admission, Reason, Refusal, wait_for_admission
 from tasks.providers.base import Completion
 from tasks.recording import answered, failed, write_until_taken
@@ -48,10 +48,6 @@ TROUBLE = (Reason.BREAKER, Reason.PAUSED)
 """Reasons to ask a fallback at once; at a limit of our own the call waits for its turn."""
 
 log = structlog.get_logger("mirepoix")
-
-
-class HandedBack(Exception):
-    """The message goes back to its queue undone: this process is about to end."""
 
 
 def call_model(house: House, job_id: str, path: str) -> Signature[Any] | None:
@@ -264,7 +260,7 @@ class _Asking:
             close_attempt(connection, self.intent.attempt_id, outcome)
             return progress
 
-        follow(self.house, self.flight.job_id, write_until_taken(self.house, record))
+        lead_on(self.house, self.intent.claim.job, write_until_taken(self.house, record))
         return None
 
     def _with_wait(self, outcome: Outcome) -> Outcome:

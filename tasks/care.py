@@ -19,7 +19,7 @@ from db.attempts import close_broken_attempts
 from mirepoix.errors import LedgerError, NotFound, StepFailed
 from mirepoix.states import ErrorKind, Lane
 from pipelines.canvas import start_signature
-from tasks.call import HandedBack
+from tasks.flights import HandedBack
 from tasks.follow import follow
 from tasks.house import House
 from tasks.sending import send

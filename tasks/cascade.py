@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -38,24 +39,24 @@ class _Foreseen:
 
 
 def judging(house: House, job_id: str, path: str) -> Callable[[Deciding], Outcome]:
-    """What to make of the cascade at `path` once it is claimed.
+    """As `judge_tier`, for the cascade at `path` before it is claimed.
 
     A function of the user's own is asked here, before the claim: whoever claims holds the job's lock, on SQLite the
     whole ledger's, and another's code may take its time.
     """
-    foreseen = _foresee(house, job_id, path)
+    return partial(judge_tier, foreseen=_foresee(house, job_id, path))
 
-    def judge_tier(step: Deciding) -> Outcome:
-        node = _cascade(step.place)
-        if node.policy is not None:
-            return _follow_policy(step, node, node.policy.learned)
-        tiers = see_tiers(step.place, step.below())
-        if foreseen is not None and foreseen.tiers == tiers:
-            return _carry_out(step, dict(enumerate(tiers)), foreseen.move)
-        given = read_input(step.connection, step.claim.job_id) if needs_function(node.accept) else None
-        return _carry_out(step, dict(enumerate(tiers)), _think(node, tiers, given))
 
-    return judge_tier
+def judge_tier(step: Deciding, foreseen: _Foreseen | None = None) -> Outcome:
+    """A cascade: what to make of the tiers that were asked so far."""
+    node = _cascade(step.place)
+    if node.policy is not None:
+        return _follow_policy(step, node, node.policy.learned)
+    tiers = see_tiers(step.place, step.below())
+    if foreseen is not None and foreseen.tiers == tiers:
+        return _carry_out(step, dict(enumerate(tiers)), foreseen.move)
+    given = read_input(step.connection, step.claim.job_id) if needs_function(node.accept) else None
+    return _carry_out(step, dict(enumerate(tiers)), _think(node, tiers, given))
 
 
 def _foresee(house: House, job_id: str, path: str) -> _Foreseen | None:

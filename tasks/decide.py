@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from celery import Signature
@@ -18,21 +17,17 @@ from sqlalchemy import Connection
 from db.answers import Progress, answer_step, fail_step, spawn_steps
 from db.decisions import read_below, record_decision
 from db.steps import Claim, claim_step
-from db.waking import Wake
 from mirepoix.ended import Below
-from mirepoix.errors import PipelineError, StepFailed
+from mirepoix.errors import PipelineError
 from mirepoix.paths import Place, find
 from mirepoix.planned import PlannedStep
 from mirepoix.states import ErrorKind
 from mirepoix.views import Decision
 from pipelines.canvas import Canvas
 from pipelines.plan import plan
-from tasks.follow import follow
 from tasks.house import House
 from tasks.memory import NotLookedInto
-from tasks.sending import send
 from tasks.showing import current_task_id
-from tasks.waking import wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,30 +90,16 @@ class Deciding:
 Outcome = Signature[Any] | Ended | Apart
 
 
-def decide(house: House, job_id: str, path: str, think: Callable[[Deciding], Outcome]) -> Signature[Any] | None:
-    """Claim the step at `path` and carry out what `think` makes of it; a duplicate finds nothing to claim.
-
-    Returns the canvas that takes this task's place, if the decision calls for more work. Raises StepFailed when the
-    step ended without an answer.
-    """
+def decide_claimed(
+    house: House, job_id: str, path: str, think: Callable[[Deciding], Outcome]
+) -> tuple[Claim, Outcome] | None:
+    """As `decide_within`, in a transaction of its own; a long text is looked into between two tries of that."""
     try:
         with house.database.write() as connection:
-            decided = decide_within(connection, house, job_id, path, think)
+            return decide_within(connection, house, job_id, path, think)
     except NotLookedInto as unseen:
         unseen.look()
-        return decide(house, job_id, path, think)
-    if decided is None:
-        return None
-    claim, outcome = decided
-    if isinstance(outcome, Signature):
-        return outcome
-    if isinstance(outcome, Apart):
-        _send_apart(house, claim, outcome)
-        return None
-    follow(house, job_id, outcome.progress)
-    if outcome.error is not None:
-        raise StepFailed(outcome.error)
-    return None
+        return decide_claimed(house, job_id, path, think)
 
 
 def decide_within(
@@ -133,9 +114,3 @@ def decide_within(
         return claim, think(deciding)
     except PipelineError as error:
         return claim, deciding.fail(ErrorKind.TEMPLATE, str(error))
-
-
-def _send_apart(house: House, claim: Claim, apart: Apart) -> None:
-    if apart.after is not None:
-        house.timers.after(apart.after, partial(wake, house, Wake(claim.job_id, claim.path, claim.epoch + 1)))
-    send(house.app, apart.canvases)

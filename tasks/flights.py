@@ -35,6 +35,10 @@ class GivenUp(Exception):
         self.why = why
 
 
+class HandedBack(Exception):
+    """The message goes back to its queue undone: this process is about to end."""
+
+
 class Flight:
     """One call from its claim to its record."""
 

@@ -23,7 +23,7 @@ log = structlog.get_logger("mirepoix")
 
 def follow(house: House, job_id: str, progress: Progress) -> None:
     """Carry out the consequences of a recorded end. A message lost here is found by the reconciler."""
-    if progress.led_on_by_canvas:
+    if progress.led_on:
         last_has_ended()
     try:
         publish_steps(house, progress.to_drive)

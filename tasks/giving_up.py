@@ -19,6 +19,7 @@ from pipelines.canvas import step_signature
 from tasks.follow import follow
 from tasks.house import House
 from tasks.intent import Intent
+from tasks.lead_on import lead_on
 from tasks.limits import Reason
 from tasks.recording import write_until_taken
 
@@ -39,7 +40,7 @@ def give_up(house: House, intent: Intent, error: ProviderError) -> Signature[Any
     held_back = "; its fallbacks are external, and must not see the request" if _line_after(house, intent) else ""
     reason = f"{intent.model.provider}/{intent.key}: {error}{held_back}"
     progress = write_until_taken(house, lambda c: fail_step(c, intent.claim, error.kind, reason))
-    follow(house, job_id, progress)
+    lead_on(house, intent.claim.job, progress)
     raise StepFailed(reason)
 
 

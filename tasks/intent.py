@@ -15,6 +15,7 @@ from db.attempts import Asked, models_asked, open_attempt
 from db.batches import join_batch
 from db.budgets import NOTHING, Room, reserve
 from db.decisions import record_decision
+from db.locks import LockedJob
 from db.steps import Claim, claim_step, move_step, put_off_step
 from mirepoix.config import Batching, Model
 from mirepoix.errors import BudgetExceeded, PipelineError, StepFailed
@@ -29,8 +30,8 @@ from tasks.batches.custom_ids import custom_id
 from tasks.batches.joining import batching_of
 from tasks.cached import answer_as_before, answer_from_cache
 from tasks.flights import Flight
-from tasks.follow import follow
 from tasks.house import House
+from tasks.lead_on import lead_on
 from tasks.limits import most_tokens
 from tasks.memory import NotLookedInto
 from tasks.providers.base import Question
@@ -71,6 +72,7 @@ class Intent:
 class _Stopped:
     """The step, or its whole job, was failed instead: why, and what follows from it."""
 
+    job: LockedJob
     reason: str
     progress: Progress
 
@@ -79,6 +81,7 @@ class _Stopped:
 class _Served:
     """The step was answered without asking anybody; what follows from it."""
 
+    job: LockedJob
     progress: Progress
 
 
@@ -162,10 +165,10 @@ def _when_there_is_room(
             flight.wait(0)
             continue
         if isinstance(outcome, _Stopped):
-            follow(house, flight.job_id, outcome.progress)
+            lead_on(house, outcome.job, outcome.progress)
             raise StepFailed(outcome.reason)
         if isinstance(outcome, _Served):
-            follow(house, flight.job_id, outcome.progress)
+            lead_on(house, outcome.job, outcome.progress)
             return None
         if isinstance(outcome, _Batched):
             return None
@@ -182,11 +185,11 @@ def _put_off(house: House, flight: Flight) -> None:
 
 def _prepare(house: House, connection: Connection, claim: Claim) -> Prepared:
     if (progress := answer_as_before(connection, claim)) is not None:
-        return _Served(progress)
+        return _Served(claim.job, progress)
     try:
         intent = _build(house, connection, claim)
     except PipelineError as error:
-        return _Stopped(str(error), fail_step(connection, claim, ErrorKind.TEMPLATE, str(error)))
+        return _Stopped(claim.job, str(error), fail_step(connection, claim, ErrorKind.TEMPLATE, str(error)))
     return _open(house, connection, intent)
 
 
@@ -235,12 +238,12 @@ def _open(house: House, connection: Connection, intent: Intent) -> Prepared:
     job = intent.claim.job
     asked = Asked(intent.model.provider, intent.key, intent.model.name, intent.body, intent.most_cost)
     if (progress := answer_from_cache(connection, intent, asked)) is not None:
-        return _Served(progress)
+        return _Served(job, progress)
     try:
         room = reserve(connection, job, intent.most_cost, house.config.bounds(job.tenant))
     except BudgetExceeded as error:
         ended = stop_job(connection, job.id, ErrorKind.BUDGET, str(error))
-        return _Stopped(str(error), Progress(won=ended, job_ended=ended))
+        return _Stopped(job, str(error), Progress(won=ended, job_ended=ended))
     if room is Room.LATER:
         raise _NoRoomYet
     opened = replace(intent, attempt_id=open_attempt(connection, intent.claim, asked))
@@ -269,7 +272,7 @@ def _keep_in_house(house: House, connection: Connection, intent: Intent) -> _Sto
     record_decision(connection, claim, kept.decision)
     if kept.model is None:
         reason = kept.decision.reason
-        return _Stopped(reason, fail_step(connection, claim, ErrorKind.PRIVACY, reason))
+        return _Stopped(claim.job, reason, fail_step(connection, claim, ErrorKind.PRIVACY, reason))
     provider = house.config.provider_of(kept.model)
     move_step(connection, claim, model=kept.model, provider=provider, why=ErrorKind.PRIVACY)
     return ReadyStep(claim.job_id, claim.path, claim.kind, claim.job.lane, provider, kept.model)

@@ -16,9 +16,9 @@ from tasks.call import call_model
 from tasks.care import SPARED, caring_for_jobs, caring_for_step
 from tasks.cascade import judging
 from tasks.choose import choose_next
-from tasks.decide import decide
 from tasks.ensemble import count_votes
 from tasks.house import House
+from tasks.lead_on import decide
 from tasks.spread import spread_items
 from tasks.start import continue_chain, start_jobs
 

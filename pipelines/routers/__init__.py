@@ -22,7 +22,7 @@ from pipelines.routers.semantic import EMBEDDINGS, by_meaning
 from pipelines.routers.simple import by_privacy, cheapest, fastest, first
 from pipelines.routers.task import by_task
 
-__all__ = ["NEEDS_NO_LATENCY", "Choice", "Preference", "Query", "Router", "check_route", "choose_branch"]
+__all__ = ["NEEDS_NO_LATENCY", "QUICK", "Choice", "Preference", "Query", "Router", "check_route", "choose_branch"]
 
 PLUGINS = "mirepoix.routers"
 BUILT_IN: dict[str, Router] = {
@@ -38,6 +38,8 @@ LEARNED = "learned"
 """The one that is asked with what was trained at hand."""
 NEEDS_NO_LATENCY = frozenset((*BUILT_IN, LEARNED)) - {"fastest"}
 """Routers that do not look at what models took of late."""
+QUICK = NEEDS_NO_LATENCY - {LEARNED, "semantic"}
+"""Routers that look at the query and the configuration alone: nothing is measured or loaded for them."""
 
 
 @dataclass(frozen=True, slots=True)

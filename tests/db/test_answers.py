@@ -136,10 +136,10 @@ def test_texts_are_kept_whatever_characters_they_hold(database: Database) -> Non
 def test_only_the_last_member_of_an_ensemble_says_that_its_chord_is_whole(database: Database) -> None:
     nested = Ensemble(members=(Call(model="a"), Chain(steps=(Call(model="b"), Call(model="a")))))
     run = begin(database, nested)
-    assert not run.answer("members.0").led_on_by_canvas
+    assert not run.answer("members.0").led_on
     run.answer("members.1.0")
     last = run.answer("members.1.1")
-    assert last.led_on_by_canvas
+    assert last.led_on
     assert last.to_drive == ()
 
 
@@ -147,5 +147,5 @@ def test_behind_a_member_that_failed_the_ledger_leads_on_and_no_chord(database: 
     run = begin(database, Ensemble(members=(Call(model="a"), Call(model="b"))))
     run.fail("members.0")
     last = run.answer("members.1")
-    assert not last.led_on_by_canvas
+    assert not last.led_on
     assert [step.path for step in last.to_drive] == ["$"]
