@@ -8,7 +8,6 @@ held out, what quality each price of quality yields, and each plain way of askin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -21,6 +20,7 @@ from learning.train import train_router
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
 from pipelines.learned.answer_policy import MOST_MODELS, AnswerPolicy, Linear, sets_of
+from pipelines.learned.margin import safe_quality
 from pipelines.learned.states import Floats, Ints, States, chance_of, log_odds
 from pipelines.learned.ways import InOrder, Priced, Promise, Way
 
@@ -39,9 +39,6 @@ BELIEVED = 0.5
 NEWTON_STEPS = 12
 CONVERGED = 1e-6
 """No standardised weight moved by more: further steps, of which most of the training's time is made, change nothing."""
-SAFETY = 1.64
-"""Standard errors below the mean that 19 means of 20 stay above (normal distribution): more than nine of ten, since the
-way that is promised was picked from many, and the luckiest of them looks best."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,16 +143,6 @@ def ways_to_try(cost: Floats) -> tuple[Way, ...]:
     prices = (PRICES / cost.mean(axis=0).max()).tolist()
     priced = [Priced(price, once) for once in (False, True) for price in prices]
     return (*priced, *(InOrder(order, agreement) for order, agreement in orders(cost)))
-
-
-def safe_quality(quality: Floats, best: Floats) -> float:
-    """What can be promised of `quality`, relative to the best single model's, both question by question, [questions].
-
-    It lies below what was measured by what the standard error of the difference leaves open. What both get right or
-    wrong tells nothing of it, so the best single model alone is promised whole.
-    """
-    difference = (quality - best) / max(float(best.mean()), 1e-9)
-    return 1 + float(difference.mean()) - SAFETY * float(difference.std()) / math.sqrt(len(best))
 
 
 def play(policy: AnswerPolicy, recorded: Recorded, ways: Sequence[Way]) -> tuple[Floats, Floats]:

@@ -1,7 +1,7 @@
 """Find the cheapest way of asking models for a quality, from recorded outcomes: which order, agreement and threshold.
 
 Chosen on one half of the outcomes and measured on the other, of which the choice knew nothing. A choice is safe where
-its quality can be promised in spite of the error that a half of this size leaves (`policies.safe_quality`). One model
+its quality can be promised in spite of the error that a half of this size leaves (`margin.safe_quality`). One model
 alone counts as a cascade of one tier, so the best of them is always there to be chosen. Of ways that cost the same, as
 far as so many questions tell, the simplest is chosen: the fewest models, and a learned policy last.
 
@@ -33,10 +33,11 @@ from learning.cascades import (
     single,
 )
 from learning.outcomes import Outcome, models_of
-from learning.policies import safe_quality, train_policy
+from learning.policies import train_policy
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
 from pipelines.learned.answer_policy import MOST_MODELS, AnswerPolicy
+from pipelines.learned.margin import POINT, safe_quality
 from pipelines.learned.states import Floats
 from pipelines.learned.ways import Way, cheapest_safe
 
@@ -44,8 +45,6 @@ FEWEST = 40
 """Below that a half is too small to choose from, and to measure on."""
 MOST_TIERS = 12
 RESAMPLES = 1000
-WITHIN = 0.01
-"""A target that is missed by no more than a point is met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ class Tuning:
         if self.current is None:
             return True
         ours, theirs = self.learned.held_out, self.current
-        if min(ours.quality.mean, theirs.quality.mean) >= self.target - WITHIN:
+        if min(ours.quality.mean, theirs.quality.mean) >= self.target - POINT:
             return ours.cost < theirs.cost
         return ours.quality.mean > theirs.quality.mean
 

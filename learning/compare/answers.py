@@ -18,9 +18,10 @@ from learning.compare.methods import TARGETS, Trial, Tried
 from learning.compare.metrics import Floats
 from learning.compare.sweep import Sweep, joined
 from learning.compare.table import Table
-from learning.policies import Recorded, play, safe_quality, train_policy
+from learning.policies import Recorded, play, train_policy
 from learning.tune import FEWEST, MOST_TIERS, cost_error, shortlist, simplest_safe
 from pipelines.learned.answer_policy import AnswerPolicy
+from pipelines.learned.margin import safe_quality
 from pipelines.learned.states import log_odds
 from pipelines.learned.ways import Way
 

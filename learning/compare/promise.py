@@ -19,9 +19,9 @@ from learning.compare.sweep import Sweep
 from learning.compare.table import Table
 from learning.train import train_router
 from learning.tune import FEWEST
+from pipelines.learned.margin import POINT
 
 TARGETS = (0.99, 0.98)
-POINT = 0.01
 SEED = 1
 """Of a policy's folds."""
 Halves = Sequence[tuple[Table, Table]]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from learning.compare.metrics import Floats
 from learning.compare.table import Table
-from learning.policies import safe_quality
+from pipelines.learned.margin import safe_quality
 from pipelines.learned.ways import cheapest_safe
 
 THRESHOLDS = 101

@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf, sqrt
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mirepoix.errors import PipelineError
+from pipelines.learned.margin import ONE_OF_A_LINE, safe_quality
 
 PRICES = 120
 """Prices of quality that are tried, over five powers of ten."""
-SURENESS = 1.645
-"""Standard errors that a difference exceeds by chance in 5 of 100 cases."""
-POINT = 0.01
-"""By how much of the best model's quality a promise may be missed."""
 Array = NDArray[np.floating[Any]]
 
 
@@ -106,9 +103,8 @@ def choose_model(
 def price_of_quality(target: float, tariffs: Mapping[str, Tariff], held_out: HeldOut) -> float:
     """The highest price, in right answers per USD, at which held-out questions are answered well enough.
 
-    That is so well that as many new questions are answered `target` times as well as by the best of the models in
-    `tariffs`, less a point, in 95 of 100 cases. Where at no price that can be promised, 0: each question goes to the
-    model with the best chance.
+    That is so well that `target` times the quality of the best of the models in `tariffs` can be promised. Where it
+    can at no price, 0: each question goes to the model with the best chance.
     """
     return _price(target, tuple(tariffs.items()), held_out)
 
@@ -122,13 +118,11 @@ def _price(target: float, tariffs: tuple[tuple[str, Tariff], ...], held_out: Hel
     spread = float(np.ptp(costs.mean(axis=0)))
     if spread <= 0:
         return 0.0
-    best = scores[:, scores.mean(axis=0).argmax()]
+    right = scores.astype(float)
+    best = right[:, right.mean(axis=0).argmax()]
     for price in np.geomspace(1e2, 1e-3, PRICES) / spread:
         chosen = np.argmax(chances - price * costs, axis=1)
-        margin = np.take_along_axis(scores, chosen[:, None], axis=1)[:, 0] - target * best
-        # The questions held out are a sample, and so are the new ones: their difference has twice the variance. And the
-        # best of many prices was lucky, by about one standard error.
-        error = margin.std() / sqrt(len(margin))
-        if margin.mean() >= max(SURENESS * sqrt(2) * error - POINT * best.mean(), error):
+        quality = np.take_along_axis(right, chosen[:, None], axis=1)[:, 0]
+        if safe_quality(quality, best, ONE_OF_A_LINE) >= target:
             return float(price)
     return 0.0

@@ -21,7 +21,7 @@ from learning.cascades import (
     single,
 )
 from learning.outcomes import Outcome
-from learning.policies import safe_quality, train_policy
+from learning.policies import train_policy
 from learning.tune import Tuning, simplest_safe, tune
 from mirepoix.errors import InputError
 from mirepoix.spec import SameAs
@@ -207,12 +207,6 @@ def test_cascades_ask_the_cheapest_first() -> None:
     found = tune(upside_down, 0.9)
     orders = [choice.models for choice in found.choices if choice.cascade]
     assert all(list(order) == sorted(order, key=["one", "two", "strong"].index) for order in orders)
-
-
-def test_less_is_promised_than_was_measured_and_the_less_the_fewer_the_questions() -> None:
-    best, other = np.tile([1.0, 1.0, 1.0, 0.0], 100), np.tile([1.0, 1.0, 0.0, 1.0], 100)
-    assert safe_quality(best, best) == 1.0
-    assert safe_quality(other[:40], best[:40]) < safe_quality(other, best) < 1.0
 
 
 def test_a_policy_that_is_no_better_than_the_current_one_is_not_called_better(tuned: Tuning) -> None:
