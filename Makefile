@@ -52,7 +52,7 @@ bench: $(PEERS) ## measure throughput, latency, growth and scale beside others, 
 	scripts/with-services $(BIN)/python -m bench.run
 
 bench-quick: $(PEERS) ## the same with fewer calls: some minutes
-	scripts/with-services $(BIN)/python -m bench.run --quick --json .mirepoix/bench.json
+	scripts/with-services $(BIN)/python -m bench.run --quick
 
 bench-memory: $(READY) ## watch the memory of one worker over 200,000 calls
 	$(BIN)/python -m bench.memory

@@ -12,7 +12,7 @@ from bench.scale import Scale
 
 pytestmark = [pytest.mark.system, pytest.mark.embedded, pytest.mark.long, pytest.mark.timeout(300)]
 
-SMALL = Size(ledgers=(10, 300), waiting=60, burst=6, single=1, rounds=1, calls=6)
+SMALL = Size(ledgers=(10, 300), waiting=60, burst=6, single=1, beside=1, rounds=1, calls=6)
 
 
 def test_all_ledgers_and_shapes_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
