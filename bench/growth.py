@@ -71,7 +71,7 @@ class Size:
 
 
 SIZES = {
-    Scale.QUICK: Size(ledgers=(10, 10_000), waiting=1_000, burst=80, single=5, beside=1, rounds=1, calls=10),
+    Scale.QUICK: Size(ledgers=(10, 10_000), waiting=3_000, burst=80, single=5, beside=1, rounds=1, calls=10),
     Scale.FULL: Size(
         ledgers=(10, 100_000, 1_000_000), waiting=100_000, burst=150, single=15, beside=3, rounds=3, calls=60
     ),
