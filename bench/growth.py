@@ -241,6 +241,7 @@ def _result(
 ) -> Result:
     least, most = _old(size.ledgers[0]), _old(size.ledgers[-1])
     rows = [Row(name=name, figures=_turn_figures(turns)) for name, turns in grown.items()]
+    rows.append(Row(name=f"{least}, again", figures=_turn_figures(queued[""]), note="in turns with the next"))
     rows.append(Row(name=f"{most}, {size.waiting:,} waiting", figures=_turn_figures(queued["queued"])))
     rows += [Row(name=name, figures=_cost_figures(costs, SHAPES[name].calls)) for name, costs in shaped.items()]
     goals = (
