@@ -48,11 +48,11 @@ $(STACKS): faults-on-%: $(READY)
 soak: $(READY) ## the same at random for as long as asked: make soak MINUTES=30 SEED=7
 	$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 
-bench: $(PEERS) ## measure throughput, latency, growth and scale beside others, on PostgreSQL and redis-server, which it installs
+bench: $(PEERS) ## measure throughput, latency, growth and scale beside others, on PostgreSQL and redis-server, which it installs (a quarter of an hour)
 	scripts/with-services $(BIN)/python -m bench.run
 
-bench-quick: $(PEERS) ## the same with fewer calls: some minutes
-	scripts/with-services $(BIN)/python -m bench.run --quick --json .mirepoix/bench.json
+bench-quick: $(PEERS) ## the same with fewer calls, in less than two minutes
+	scripts/with-services $(BIN)/python -m bench.run --quick
 
 bench-memory: $(READY) ## watch the memory of one worker over 200,000 calls
 	$(BIN)/python -m bench.memory

@@ -96,21 +96,24 @@ def _mirepoix(store: Store, places: Places, provider: Provider) -> Iterator[Sequ
         ) as house,
         ExitStack() as stack,
     ):
-        entries = []
-        for door in Door:
+
+        def entry(door: Door) -> Entry:
             name = named(door, store)
             producer = Contestant(name, "mirepoix_", ("mirepoix",), store=store)
             there = replace(places, home=str(home / door.name.lower()))
             environ = house.settings.environ() | {"BENCH_DOOR": door}
             running = stack.enter_context(started(producer, there, environ))
             meter = Meter({**running.processes, **house.processes(), PROVIDER: [provider.pid]})
-            entries.append(Entry(name, store, running, meter))
+            return Entry(name, store, running, meter)
+
+        with ThreadPoolExecutor() as threads:
+            entries = list(threads.map(entry, Door))
         yield entries
 
 
 def _hindrance(contestant: Contestant, services: Services) -> str:
     if contestant.store is Store.POSTGRESQL and services.postgresql is None:
-        return "no PostgreSQL here: `make bench` starts one"
+        return "on PostgreSQL, with which `make bench` measures"
     return contestant.missing()
 
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -37,6 +37,8 @@ from mirepoix.spec import Pipeline
 from mirepoix.states import JobState, Lane
 
 IN_FLIGHT = 50
+WARM_UP = 20
+"""Jobs, and calls."""
 PATIENCE = 300.0
 GOAL = 1.15
 TITLE = "growth: what a job costs with a large ledger, a long queue, large inputs, long chains"
@@ -49,22 +51,32 @@ SHORT, LONG = "word " * 200, "word " * 200_000
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """`ledgers`: jobs that each ledger has had; `waiting`: jobs in the queue; `burst`: jobs that are sent at once and
-    `single`: one after the other, in each of the `rounds`; `calls` are made by jobs of each shape in a round.
+    """`ledgers`: jobs that each ledger has had; `waiting`: jobs in the queue; `burst`: jobs that are sent at once, and
+    `single`: one after the other, or `beside` a queue, in each of the `rounds`; `calls` are made by jobs of each shape
+    in a round.
     """
 
     ledgers: tuple[int, ...]
     waiting: int
     burst: int
     single: int
+    beside: int
     rounds: int
     calls: int
 
+    @property
+    def warm_up(self) -> Size:
+        """What is enough to open connections and fill caches."""
+        return replace(self, burst=min(self.burst, WARM_UP), single=1, calls=min(self.calls, WARM_UP))
+
 
 SIZES = {
-    Scale.QUICK: Size(ledgers=(10, 10_000), waiting=500, burst=20, single=3, rounds=1, calls=10),
-    Scale.FULL: Size(ledgers=(10, 100_000, 1_000_000), waiting=100_000, burst=150, single=15, rounds=3, calls=60),
+    Scale.QUICK: Size(ledgers=(10, 10_000), waiting=3_000, burst=80, single=5, beside=1, rounds=1, calls=10),
+    Scale.FULL: Size(
+        ledgers=(10, 100_000, 1_000_000), waiting=100_000, burst=150, single=15, beside=3, rounds=3, calls=60
+    ),
 }
+"""A burst is more than the fast lane takes at once: jobs that wait for room there cost more, whoever else waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +128,29 @@ class Place:
     provider: Provider
 
     def burst(self, shape: Shape, jobs: int) -> Cost:
-        """The cost of one of so many jobs, all sent at once."""
+        """The cost of one of so many jobs, all sent at once; what there is before and after, in a house that stands."""
         waiting, answered = self._waiting(), self.provider.answered()
         meter = Meter(self.house.processes())
         meter.start()
-        began = time.process_time()
-        handles = self.client.submit_many(shape.pipeline, [shape.input] * jobs)
-        for view in self.client.as_ended(handles, timeout=PATIENCE):
-            require_success(view)
-        own, used = time.process_time() - began, meter.stop()
+        with awake(self.house):
+            began = time.process_time()
+            handles = self.client.submit_many(shape.pipeline, [shape.input] * jobs)
+            for view in self.client.as_ended(handles, timeout=PATIENCE):
+                require_success(view)
+            own = time.process_time() - began
+        used = meter.stop()
         work = dict.fromkeys(used, (self.provider.answered() - answered) / shape.calls)
         work |= {"producer": jobs, "orchestrator": jobs + waiting - self._waiting()}
         seconds = {"producer": own, **{role: usage.cpu for role, usage in used.items()}}
         cpu = {role: seconds[role] / work[role] for role in seconds}
         return Cost(cpu, sum(usage.peak for usage in used.values()))
 
-    def single(self) -> float:
-        """Seconds that a job takes which is sent alone."""
+    def singles(self, jobs: int) -> list[float]:
+        """Seconds that each of so many jobs takes which are sent one after the other."""
+        with awake(self.house):
+            return [self._single() for _ in range(jobs)]
+
+    def _single(self) -> float:
         began = time.perf_counter()
         require_success(self.client.submit(USUAL.pipeline, USUAL.input).wait(PATIENCE))
         return time.perf_counter() - began
@@ -158,13 +176,13 @@ def run(scale: Scale) -> Result:
         places = [stack.enter_context(_opened(Path(folder, str(jobs)), jobs, provider)) for jobs in size.ledgers]
         least, most = places[0], places[-1]
         grown = _rounds(
-            size, {_old(jobs): partial(_turn, place, size) for jobs, place in zip(size.ledgers, places, strict=False)}
+            size, {_old(jobs): partial(_turn, place) for jobs, place in zip(size.ledgers, places, strict=True)}
         )
-        shaped = _rounds(size, {name: partial(_burst, least, shape, size) for name, shape in SHAPES.items()})
-        with _awake(most.house):
+        shaped = _rounds(size, {name: partial(_burst, least, shape) for name, shape in SHAPES.items()})
+        with awake(most.house):
             most.queue(size.waiting)
-        turns = {"": least, "queued": most}
-        queued = _rounds(size, {name: partial(_turn, place, size) for name, place in turns.items()})
+        beside = replace(size, single=size.beside)
+        queued = _rounds(beside, {name: partial(_turn, place) for name, place in (("", least), ("queued", most))})
     return _result(size, grown, queued, shaped)
 
 
@@ -174,14 +192,11 @@ def _opened(home: Path, jobs: int, provider: Provider) -> Iterator[Place]:
     old_ledger(home, jobs, provider)
     with running_house(home, config(provider.url, IN_FLIGHT)) as house, Client(house.settings) as client:
         _signal(house, signal.SIGSTOP)
-        try:
-            yield Place(house, client, provider)
-        finally:
-            _signal(house, signal.SIGCONT)
+        yield Place(house, client, provider)
 
 
 @contextmanager
-def _awake(house: House) -> Iterator[None]:
+def awake(house: House) -> Iterator[None]:
     _signal(house, signal.SIGCONT)
     try:
         yield
@@ -198,25 +213,23 @@ def _signal(house: House, what: signal.Signals) -> None:
 T = TypeVar("T")
 
 
-def _rounds(size: Size, turns: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """All in turns, round after round; one unmeasured round first."""
+def _rounds(size: Size, turns: Mapping[str, Callable[[Size], T]]) -> dict[str, list[T]]:
+    """All in turns, round after round; a small unmeasured round first."""
+    for turn in turns.values():
+        turn(size.warm_up)
     done: dict[str, list[T]] = {name: [] for name in turns}
-    for number in range(size.rounds + 1):
+    for _ in range(size.rounds):
         for name, turn in turns.items():
-            found = turn()
-            if number > 0:
-                done[name].append(found)
+            done[name].append(turn(size))
     return done
 
 
 def _turn(place: Place, size: Size) -> Turn:
-    with _awake(place.house):
-        return Turn(place.burst(USUAL, size.burst), [place.single() for _ in range(size.single)])
+    return Turn(place.burst(USUAL, size.burst), place.singles(size.single))
 
 
 def _burst(place: Place, shape: Shape, size: Size) -> Cost:
-    with _awake(place.house):
-        return place.burst(shape, max(1, size.calls // shape.calls))
+    return place.burst(shape, max(1, size.calls // shape.calls))
 
 
 def _old(jobs: int) -> str:
@@ -228,6 +241,7 @@ def _result(
 ) -> Result:
     least, most = _old(size.ledgers[0]), _old(size.ledgers[-1])
     rows = [Row(name=name, figures=_turn_figures(turns)) for name, turns in grown.items()]
+    rows.append(Row(name=f"{least}, again", figures=_turn_figures(queued[""]), note="in turns with the next"))
     rows.append(Row(name=f"{most}, {size.waiting:,} waiting", figures=_turn_figures(queued["queued"])))
     rows += [Row(name=name, figures=_cost_figures(costs, SHAPES[name].calls)) for name, costs in shaped.items()]
     goals = (

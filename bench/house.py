@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -29,7 +30,6 @@ from workers.stack import Plan, Stack
 KEY = "BENCH_KEY"
 """The variable with the key of the bench's providers; they take any."""
 STARTS_WITHIN = 60
-STOPS_WITHIN = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,11 @@ def running_house(
     parsed = parse_config(config)
     with Stack(settings, parsed, plan, print) as stack, ExitStack() as exits:
         workers = {child.name.removeprefix("worker-"): [child.process.pid] for child in stack.children}
-        yield House(stack.settings, parsed, workers, exits)
+        try:
+            yield House(stack.settings, parsed, workers, exits)
+        finally:
+            for child in stack.children:
+                end_at_once(child.process)
 
 
 @contextmanager
@@ -173,11 +177,14 @@ def running(
         try:
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(STOPS_WITHIN)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            end_at_once(process)
+
+
+def end_at_once(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads a session, and all its children: what was measured has nothing left to lose."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @contextmanager

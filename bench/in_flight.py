@@ -59,7 +59,7 @@ CASES = {
         Case(ASYNCIO, 5000),
         Case(OURS, 5000, gathered=True),
     ),
-    Scale.QUICK: (Case(ASYNCIO, 200), Case(CELERY.name, 200), Case(OURS, 200), Case(OURS, 200, gathered=True)),
+    Scale.QUICK: (Case(ASYNCIO, 200), Case(OURS, 200, gathered=True)),
 }
 SLOWER = {200: 1.25, 1000: 1.25, 5000: 1.5}
 """How many times the ideal they may take, by the number of calls."""

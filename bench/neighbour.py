@@ -27,7 +27,7 @@ from mirepoix import Call, Client, Handle
 IN_FLIGHT = 50
 LATENCY = 0.1
 """Seconds that both providers take while nothing hangs."""
-WARM_UP = 20
+WARM_UP = 10
 """Jobs."""
 WAITING = 32
 """Threads that wait for results: more than there ever are jobs of the steady provider under way."""
@@ -48,7 +48,7 @@ class Pace:
     fewest: int = 20
 
 
-PACES = {Scale.FULL: Pace(before=15, hang=60), Scale.QUICK: Pace(before=5, hang=6)}
+PACES = {Scale.FULL: Pace(before=15, hang=60), Scale.QUICK: Pace(before=2, hang=3)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ SECTIONS = {
 }
 """Modules of this folder with `run(scale: Scale) -> Result`."""
 LATEST = Path(__file__).parent / "results" / "latest.json"
+"""What a full run of all sections found: `bench.report` makes the document of it."""
+PARTIAL = Path(".mirepoix", "bench.json")
+"""What any other run found."""
 WIDTH = 200
 """Columns where nobody watches, such as in a log."""
 OURS = ("mirepoix", "sqlalchemy", "psycopg", "celery", "kombu", "redis", "httpx", "aiohttp", "uvloop")
@@ -42,12 +45,14 @@ out = Console(width=None if sys.stdout.isatty() else WIDTH)
 def main(
     quick: Annotated[bool, typer.Option(help="Fewer calls and rounds.")] = False,
     only: Annotated[str, typer.Option(help="Sections, such as a,b; left out: all.")] = "",
-    json: Annotated[Path, typer.Option(help="Where to keep it.")] = LATEST,
+    json: Annotated[Path | None, typer.Option(help="Where to keep it.")] = None,
 ) -> None:
     """Measure. A goal that is not reached is told as such; it is no failure of the command."""
     scale = Scale.QUICK if quick else Scale.FULL
+    wanted = _wanted(only)
+    json = json or kept_in(scale, wanted)
     before = os.getloadavg()[0]
-    results = tuple(_measured(SECTIONS[letter], scale) for letter in _wanted(only))
+    results = tuple(_measured(SECTIONS[letter], scale) for letter in wanted)
     report = Report(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         scale=scale.value,
@@ -61,6 +66,11 @@ def main(
     out.print(
         f"{sum(result.seconds for result in results):.0f} s on {report.machine}; kept in {json.name}", style="dim"
     )
+
+
+def kept_in(scale: Scale, sections: list[str]) -> Path:
+    """Where a run is kept unless asked otherwise: no other than a full one of all sections is the latest."""
+    return LATEST if scale is Scale.FULL and sections == list(SECTIONS) else PARTIAL
 
 
 def _wanted(only: str) -> list[str]:

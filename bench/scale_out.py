@@ -43,7 +43,7 @@ from workers.stack import free_port
 TITLE = "scale-out: worker processes of one provider on PostgreSQL"
 RATE = "throughput"
 PATIENCE = 60.0
-SPARE = 4
+SPARE = 0.5
 """Seconds more for which there is work: the workers must be full from the beginning to the end."""
 WAITING = """
 SELECT wait_event_type || ' ' || wait_event FROM pg_stat_activity
@@ -68,7 +68,7 @@ class Size:
 
 
 SIZES = {
-    Scale.QUICK: Size(processes=(1, 2), hosts=(), seconds=3, held=5, latency=0.5),
+    Scale.QUICK: Size(processes=(1, 2), hosts=(), seconds=2, held=5, latency=0.5),
     Scale.FULL: Size(processes=(1, 2, 4), hosts=(1, 2), seconds=8, held=15, latency=2.0),
 }
 
@@ -155,7 +155,7 @@ def _measure(house: House, client: Client, size: Size) -> Measured:
     """Fill all workers, then count for some seconds what they do."""
     workers = len(house.workers["bench"])
     a_second = workers * size.held / size.latency
-    handles = client.submit_many("unrouted", [PROMPT] * round(a_second * (size.seconds + SPARE)))
+    handles = client.submit_many("unrouted", [PROMPT] * round(a_second * (size.latency + size.seconds + SPARE)))
     before = _answered(client)
     _until(lambda: _answered(client) >= before + workers * size.held, "all workers to be full")
     meter, waits, cores = Meter(house.processes()), Waits(house.settings.database_url), Cores()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.contestants import CELERY, Store
@@ -32,14 +32,22 @@ MEGABYTE = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many calls a round has, how many rounds count, and for how many seconds each rests after its run."""
+    """How many calls a round has, how many rounds count, and for how many seconds each rests after its run.
+
+    `first`: calls of the round that does not count; `postgresql`: whether those are measured that are on one.
+    """
 
     calls: int
     rounds: int
     pause: float
+    first: int
+    postgresql: bool
 
 
-SIZES = {Scale.QUICK: Size(calls=50, rounds=1, pause=0.6), Scale.FULL: Size(calls=300, rounds=3, pause=0.6)}
+SIZES = {
+    Scale.QUICK: Size(calls=50, rounds=1, pause=0.6, first=20, postgresql=False),
+    Scale.FULL: Size(calls=200, rounds=3, pause=0.6, first=IN_FLIGHT, postgresql=True),
+}
 
 
 @dataclass(slots=True)
@@ -52,11 +60,13 @@ class Measured:
 
 def run(scale: Scale) -> Result:
     """Measure all who can be measured here."""
-    size = SIZES[scale]
+    size, services = SIZES[scale], Services.from_environ()
+    if not size.postgresql:
+        services = replace(services, postgresql=None)
     with (
         tempfile.TemporaryDirectory() as home,
         serving() as provider,
-        entered(Path(home), provider, Services.from_environ(), IN_FLIGHT) as (entries, absent),
+        entered(Path(home), provider, services, IN_FLIGHT) as (entries, absent),
     ):
         measured = take_turns(entries, size, provider)
         stores = {entry.name: entry.store for entry in entries}
@@ -78,7 +88,7 @@ def take_turns(entries: Sequence[Entry], size: Size, provider: Provider) -> dict
     """A round that does not count, to open connections and fill caches; then those that do."""
     measured = {entry.name: Measured() for entry in entries}
     for entry in entries:
-        entry.running.run(IN_FLIGHT)
+        entry.running.run(size.first)
     for _ in range(size.rounds):
         for entry in entries:
             before = provider.answered()

@@ -7,9 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, inspect, select
 
-from bench.copies import multiply, queue_up
+from bench.copies import TABLES, multiply, queue_up
 from db.attempts import Asked, Outcome, close_attempt, open_attempt
 from db.lanes import fill_fast_lane
 from db.migrate import migrate
@@ -69,6 +69,19 @@ def test_copies_have_texts_and_times_of_their_own_and_are_found(database: Databa
     assert [view.created_at for view in copies] == sorted(view.created_at for view in copies)
     assert until - timedelta(days=31) < copies[0].created_at < copies[-1].created_at <= until
     assert asked == {"messages": [{"role": "user", "content": "What is 7 plus one?"}]}
+
+
+def test_all_indexes_are_there_again_after_copying(database: Database) -> None:
+    ended(database)
+
+    def indexes() -> dict[str, set[str | None]]:
+        found = inspect(database.engine)
+        return {table.name: {index["name"] for index in found.get_indexes(table.name)} for table in TABLES}
+
+    before = indexes()
+    multiply(database, COPIES, now(), open_jobs=0)
+    assert indexes() == before
+    assert "ix_jobs_input" in before["jobs"]
 
 
 def test_copies_that_wait_are_begun_and_answered_like_any_job(database: Database) -> None:

@@ -12,14 +12,14 @@ from bench.scale import Scale
 
 pytestmark = [pytest.mark.system, pytest.mark.embedded, pytest.mark.long, pytest.mark.timeout(300)]
 
-SMALL = Size(ledgers=(10, 300), waiting=60, burst=6, single=1, rounds=1, calls=6)
+SMALL = Size(ledgers=(10, 300), waiting=60, burst=6, single=1, beside=1, rounds=1, calls=6)
 
 
 def test_all_ledgers_and_shapes_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledgers, "KEPT_IN", tmp_path)
     monkeypatch.setitem(growth.SIZES, Scale.QUICK, SMALL)
     result = growth.run(Scale.QUICK)
-    ledger_rows = ["10 jobs before", "300 jobs before", "300 jobs before, 60 waiting"]
+    ledger_rows = ["10 jobs before", "300 jobs before", "10 jobs before, again", "300 jobs before, 60 waiting"]
     assert [row.name for row in result.rows] == [*ledger_rows, *growth.SHAPES]
     for row in result.rows:
         assert row.median("CPU a job") == pytest.approx(sum(row.median(role) for role in growth.ROLES))
