@@ -80,7 +80,18 @@ def routing(
         from learning.compare.benchmark import QUICK, Effort, report_on
         from learning.compare.plan import HELD_OUT, SPLIT, plan
         from learning.compare.plots import write_plots
-        from learning.compare.report import COLUMNS, LEGEND, as_json, footnotes, heading, rows
+        from learning.compare.report import (
+            COLUMNS,
+            CROSS_FIT,
+            CROSS_FIT_COLUMNS,
+            LEGEND,
+            as_json,
+            cross_fit_row,
+            footnotes,
+            heading,
+            rows,
+            sure_leads,
+        )
         from learning.compare.summary import around_markers, as_markdown, write_into
     except ModuleNotFoundError as error:
         raise ConfigError(f"bench routing needs {error.name}: pip install 'mirepoix[train]'.") from error
@@ -105,6 +116,8 @@ def routing(
             screen.print_table(COLUMNS, list(rows(result)), title=heading(result))
             for note in footnotes(result):
                 screen.out.print(f"  {note}", markup=False, highlight=False)
+        screen.print_table(CROSS_FIT_COLUMNS, [cross_fit_row(one) for one in report.cross_fits], title=CROSS_FIT)
+        screen.out.print(sure_leads(report.cross_fits), markup=False, highlight=False)
         screen.out.print(LEGEND, markup=False, highlight=False)
     for path in written:
         screen.err.print(f"wrote {path}", markup=False)
