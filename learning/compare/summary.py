@@ -44,7 +44,7 @@ NOTHING = "-"
 
 
 def as_markdown(report: Report) -> str:
-    """Routers of a pair, on the other half and in folds; what was saved at 99 % among all; promises, and the routers."""
+    """Routers of a pair, on the other half and in folds; what was saved at 99 % among all; promises and the routers."""
     tools = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     told = f"{report.split}; seed {report.seed}, {report.resamples:,} resamples, {report.splits} splits; {tools}."
     promised = [f"{method}, {target}" for method, target in PROMISED]
