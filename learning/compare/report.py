@@ -87,6 +87,8 @@ def cross_fit_row(crossed: CrossFit) -> tuple[str, ...]:
 def sure_leads(crossed: Sequence[CrossFit]) -> str:
     """What the table of leads proves, in sentences."""
     leads = [(one.name, rival, lead) for one in crossed for rival, lead in one.leads.items()]
+    if not leads:
+        return "In no file is another model better than the cheapest: there is no pair to compare routers of."
     told = [f"Intervals are of each difference alone;{SURELY} is no chance even among all {len(leads)} together."]
     for what, sign in (("ahead of", 1), ("behind", -1)):
         proved: dict[str, list[str]] = {}
@@ -94,7 +96,7 @@ def sure_leads(crossed: Sequence[CrossFit]) -> str:
             if lead.surely and sign * (lead.quality[0] or 0) > 0:
                 proved.setdefault(rival, []).append(name)
         each = "; ".join(f"{rival} on {', '.join(names)}" for rival, names in proved.items())
-        told.append(f"So the learned router is surely {what} {each or 'none'}.")
+        told.append(f"The learned router is surely {what} {each or 'none'}.")
     files = [", ".join(one.files) for one in crossed if one.name == POOLED]
     return " ".join([*told, *(f"{POOLED.capitalize()} is the mean of {names}." for names in files)])
 
