@@ -92,16 +92,19 @@ def routing(
 
 
 def _print(report: Report, *, json: bool, markdown: bool) -> None:
-    from learning.compare.report import COLUMNS, LEGEND, as_json, footnotes, heading, rows
+    from learning.compare import report as told
     from learning.compare.summary import as_markdown
 
     if json:
-        screen.print_json(as_json(report))
+        screen.print_json(told.as_json(report))
     elif markdown:
         screen.out.print(as_markdown(report), markup=False, highlight=False)
     else:
         for result in report.files:
-            screen.print_table(COLUMNS, list(rows(result)), title=heading(result))
-            for note in footnotes(result):
+            screen.print_table(told.COLUMNS, list(told.rows(result)), title=told.heading(result))
+            for note in told.footnotes(result):
                 screen.out.print(f"  {note}", markup=False, highlight=False)
-        screen.out.print(LEGEND, markup=False, highlight=False)
+        compared = [told.cross_fit_row(one) for one in report.cross_fits]
+        screen.print_table(told.CROSS_FIT_COLUMNS, compared, title=told.CROSS_FIT)
+        screen.out.print(told.sure_leads(report.cross_fits), markup=False, highlight=False)
+        screen.out.print(told.LEGEND, markup=False, highlight=False)

@@ -15,12 +15,13 @@ from typing import Any
 
 from learning.compare.answers import answer_methods
 from learning.compare.bootstrap import resamples
+from learning.compare.crossfit import Recovered, compare_all, cross_fit
 from learning.compare.learned import ask_all, facts, train_elsewhere, try_router
 from learning.compare.measure import measure
 from learning.compare.methods import Tried, oracle, published_routers, simple_methods
 from learning.compare.plan import Plan, Planned
 from learning.compare.promise import check_cascades, check_routing
-from learning.compare.results import FileResult, Promise, Report
+from learning.compare.results import CrossFit, FileResult, Promise, Report
 from learning.train import train_router
 from pipelines.routers.wordllama import embed
 
@@ -43,12 +44,12 @@ QUICK = Effort(resamples=200, splits=2)
 def report_on(planned: Planned, effort: Effort, split: str, seed: int, said: Callable[[str], None]) -> Report:
     """The whole run; `said` is told what is done."""
     begun = time.monotonic()
-    files = run(planned.plans, effort, said)
+    files, crossed = run(planned.plans, effort, said)
     seconds = round(time.monotonic() - begun, 1)
-    return Report(versions(), split, seed, effort.resamples, effort.splits, seconds, files, planned.skipped)
+    return Report(versions(), split, seed, effort.resamples, effort.splits, seconds, files, crossed, planned.skipped)
 
 
-def run(plans: Sequence[Plan], effort: Effort, said: Callable[[str], None]) -> list[FileResult]:
+def run(plans: Sequence[Plan], effort: Effort, said: Callable[[str], None]) -> tuple[list[FileResult], list[CrossFit]]:
     """Compare all methods on all files; `said` is told what is done."""
     for thread in THREADS:
         os.environ[thread] = "1"
@@ -64,10 +65,16 @@ def run(plans: Sequence[Plan], effort: Effort, said: Callable[[str], None]) -> l
             done[name, what] = future.result()
             said(f"{len(done)}/{len(work)} {name}: {what}")
     routed, cascaded = ([done[one.name, what] for one in plans] for what in PROMISES)
-    return [
+    files = [
         replace(done[one.name, COMPARED], promises=[*first, *second])
         for one, first, second in zip(plans, routed, cascaded, strict=True)
     ]
+    return files, compare_all(plans, [done[one.name, CROSSED] for one in plans])
+
+
+def cross(plan: Plan, effort: Effort) -> Recovered:
+    """The routers of a pair where all questions are unseen."""
+    return cross_fit(plan, effort.resamples)
 
 
 def promise_routing(plan: Plan, effort: Effort) -> list[Promise]:
@@ -132,8 +139,9 @@ def compare(plan: Plan, effort: Effort) -> FileResult:
 
 
 COMPARED = "methods compared"
+CROSSED = "routers of a pair compared in folds"
 PROMISES = {"promises of routing counted": promise_routing, "promises of cascades counted": promise_cascades}
-WORK: dict[str, Callable[[Plan, Effort], Any]] = {COMPARED: compare, **PROMISES}
+WORK: dict[str, Callable[[Plan, Effort], Any]] = {COMPARED: compare, CROSSED: cross, **PROMISES}
 """What is done with each file, in a process each."""
 
 

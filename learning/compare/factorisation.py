@@ -35,10 +35,10 @@ def by_factorisation(train: Table, test: Table, pair: Pair) -> Floats:
     """How likely the strong model of `pair` wins on the questions of `test`, 0..1."""
     cheap, strong = pair
     random = np.random.default_rng(SEED)
-    queries, winners, losers = _comparisons(train, random)
+    queries, sides = _comparisons(train, random)
     if not len(queries):
         return np.full(len(test), 0.5)
-    known = train.vectors
+    known = train.vectors.astype(np.float32)
     fitted = _Factors.start(len(train.models), known.shape[1], random)
     epochs = min(EPOCHS, max(1, MOST_STEPS * BATCH // len(queries)))
     for _ in range(epochs):
@@ -46,70 +46,69 @@ def by_factorisation(train: Table, test: Table, pair: Pair) -> Floats:
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
             seen = known[queries[rows]]
-            seen = seen + random.standard_normal(seen.shape) * NOISE / np.sqrt(seen.shape[1])
-            fitted.learn(seen, winners[rows], losers[rows])
+            seen += random.standard_normal(seen.shape, np.float32) * np.float32(NOISE / seen.shape[1] ** 0.5)
+            fitted.learn(seen, sides[rows])
     return np.asarray(1 / (1 + np.exp(-(fitted.worth(test.vectors, strong) - fitted.worth(test.vectors, cheap)))))
 
 
 Numbers = NDArray[np.intp]
+Singles = NDArray[np.float32]
 
 
-def _comparisons(train: Table, random: np.random.Generator) -> tuple[Numbers, Numbers, Numbers]:
-    """Queries, and the models that won and lost on them."""
+def _comparisons(train: Table, random: np.random.Generator) -> tuple[Numbers, Singles]:
+    """Queries, and for each the models: 1 for the one that won on it, -1 for the one that lost."""
     found: list[tuple[int, int, int]] = []
     for query, score in enumerate(train.score):
         untied = np.argwhere(score[:, None] > score)
         for winner, loser in untied[random.permutation(len(untied))[:MOST_PAIRS]]:
             found.append((query, winner, loser))
     queries, winners, losers = np.array(found, np.intp).reshape(-1, 3).T
-    return queries, winners, losers
+    sides = np.eye(len(train.models), dtype=np.float32)
+    return queries, sides[winners] - sides[losers]
 
 
 @dataclass(eq=False, slots=True)
 class _Factors:
     """The parameters, and the state of Adam (Kingma and Ba 2015) for each."""
 
-    models: Floats
-    projection: Floats
-    weights: Floats
-    moments: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    models: Singles
+    projection: Singles
+    weights: Singles
+    moments: dict[str, tuple[Singles, Singles]] = field(default_factory=dict)
     steps: int = 0
 
     @classmethod
     def start(cls, models: int, size: int, random: np.random.Generator) -> _Factors:
         return cls(
-            random.standard_normal((models, DIMENSIONS)),
-            random.uniform(-1, 1, (size, DIMENSIONS)) / np.sqrt(size),
-            random.uniform(-1, 1, DIMENSIONS) / np.sqrt(DIMENSIONS),
+            random.standard_normal((models, DIMENSIONS), np.float32),
+            (random.uniform(-1, 1, (size, DIMENSIONS)) / np.sqrt(size)).astype(np.float32),
+            (random.uniform(-1, 1, DIMENSIONS) / np.sqrt(DIMENSIONS)).astype(np.float32),
         )
 
     def worth(self, queries: Floats, model: int) -> Floats:
         unit = self.models[model] / np.linalg.norm(self.models[model])
         return np.asarray((queries @ self.projection) @ (unit * self.weights))
 
-    def learn(self, queries: Floats, winners: Numbers, losers: Numbers) -> None:
+    def learn(self, queries: Singles, sides: Singles) -> None:
         """One step down the gradient of the mean of -log sigmoid(worth of the winner - worth of the loser)."""
         self.steps += 1
         lengths = np.linalg.norm(self.models, axis=1, keepdims=True)
         units = self.models / lengths
         projected = queries @ self.projection
-        apart = units[winners] - units[losers]
+        apart = sides @ units
         margin = (apart * projected) @ self.weights
         pull = -1 / (1 + np.exp(margin)) / len(margin)
-        to_apart = pull[:, None] * projected * self.weights
-        to_units = np.zeros_like(units)
-        np.add.at(to_units, winners, to_apart)
-        np.add.at(to_units, losers, -to_apart)
+        to_units = sides.T @ (pull[:, None] * projected * self.weights)
         along = (to_units * units).sum(axis=1, keepdims=True)
         self._step("models", (to_units - along * units) / lengths)
         self._step("projection", queries.T @ (pull[:, None] * apart * self.weights))
         self._step("weights", ((apart * projected) * pull[:, None]).sum(axis=0))
 
-    def _step(self, name: str, gradient: Floats) -> None:
+    def _step(self, name: str, gradient: Singles) -> None:
         value = getattr(self, name)
-        gradient = gradient + DECAY * value
-        mean, square = self.moments.get(name, (np.zeros_like(value), np.zeros_like(value)))
-        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
-        self.moments[name] = mean, square
-        corrected = mean / (1 - 0.9**self.steps), square / (1 - 0.999**self.steps)
-        value -= RATE * corrected[0] / (np.sqrt(corrected[1]) + 1e-8)
+        mean, square = self.moments.setdefault(name, (np.zeros_like(value), np.zeros_like(value)))
+        gradient += DECAY * value
+        mean += 0.1 * (gradient - mean)
+        square += 0.001 * (gradient * gradient - square)
+        spread = np.sqrt(square / (1 - 0.999**self.steps)) + 1e-8
+        value -= RATE / (1 - 0.9**self.steps) * mean / spread

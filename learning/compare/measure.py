@@ -24,12 +24,13 @@ def measure(tried: Sequence[Tried], test: Table, pair: tuple[int, int], weights:
 
     `weights` are the bootstrap's, [resamples, questions], the same for all.
     """
-    ends = _ends(test, pair, weights)
+    ends = ends_of(test, pair, weights)
     apgr = {one.method: _apgr(one.sweep, ends, weights) for one in tried}
     return [_measure(one, test, ends, weights, apgr) for one in tried]
 
 
-def _ends(test: Table, pair: tuple[int, int], weights: Floats) -> Pair:
+def ends_of(test: Table, pair: tuple[int, int], weights: Floats) -> Pair:
+    """What the models of `pair` (cheap, strong) are worth and cost, in each resample of the questions of `test`."""
     cheap, strong = pair
     return Pair(
         weights @ test.score[:, cheap],

@@ -106,14 +106,16 @@ def _in_folds(trial: Trial, predict: Callable[[Table, Table], Floats]) -> Floats
 
 
 def _pair_router(name: str, trial: Trial, known: Floats, scores: Floats) -> Tried:
-    """A router of a pair by its scores on the training half and on unseen questions."""
+    """A router of a pair by its scores on the training half and on unseen questions.
+
+    Bounds that the targets choose come from the first; a curve goes through all shares of the second, since scores
+    that were learned from half as many questions may lie elsewhere.
+    """
     bounds = thresholds(known)
-    return _chosen_on_train(
-        name,
-        trial,
-        by_threshold(trial.train, known, bounds, trial.pair),
-        by_threshold(trial.test, scores, bounds, trial.pair),
+    chosen = trial.choose(
+        by_threshold(trial.train, known, bounds, trial.pair), by_threshold(trial.test, scores, bounds, trial.pair)
     )
+    return Tried(name, by_threshold(trial.test, scores, thresholds(scores), trial.pair), chosen)
 
 
 def _many_router(name: str, trial: Trial, known: Floats, chances: Floats) -> Iterator[Tried]:

@@ -44,9 +44,16 @@ class Pair:
 
 
 def apgr_by_calls(quality: Floats, calls: Floats, pair: Pair) -> Floats:
-    """Average performance gap recovered: the area under PGR over `calls`, 0..1, which must rise along the last axis."""
-    recovered = (quality - pair.cheap_quality[..., None]) / pair.gap[..., None]
-    heights = (recovered[..., 1:] + recovered[..., :-1]) / 2
+    """Average performance gap recovered: the area under PGR over `calls`, 0..1, from 0 to 1 along the last axis."""
+    return np.asarray((quality_by_calls(quality, calls) - pair.cheap_quality) / pair.gap)
+
+
+def quality_by_calls(quality: Floats, calls: Floats) -> Floats:
+    """The mean quality over all shares of `calls` to the strong model, which must rise from 0 to 1 along the last axis.
+
+    Between two settings one may toss a coin, so the curve is a straight line there.
+    """
+    heights = (quality[..., 1:] + quality[..., :-1]) / 2
     return np.asarray((heights * np.diff(calls, axis=-1)).sum(axis=-1))
 
 

@@ -9,9 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from learning.compare.methods import Trial
 from learning.compare.results import Skipped
-from learning.compare.table import Table, folded, halves_by_hash, models_with_costs, random_halves, table_of
+from learning.compare.table import (
+    Rows,
+    Table,
+    folded,
+    folds_by_hash,
+    halves_by_hash,
+    models_with_costs,
+    random_halves,
+    table_of,
+)
 from learning.outcomes import NO_PRICES, Outcome, read_outcomes, read_prices
 from mirepoix.errors import InputError
 
@@ -20,6 +31,7 @@ Made = TypeVar("Made")
 FEWEST = 20
 """Questions in each half; with fewer there is nothing to learn or to measure."""
 MANY = 3
+FOLDS = 5
 OWN_PRICES = "prices.json"
 SPLIT = "half by the SHA-256 of the question's id: even last byte to learn from, odd to report on"
 HELD_OUT = "all of the data to learn from, the held-out files to report on"
@@ -30,7 +42,8 @@ class Plan:
     """One file: its trial, and the outcomes of files that are not like it.
 
     Promises are made from random halves of the questions of `promised[0]`, and counted on others of `promised[1]`: the
-    same table where one file is split, the one that is learned from and the held-out one where there are two.
+    same table where one file is split, the one that is learned from and the held-out one where there are two. `parts`
+    are the names of the files that this one is made of, if of several.
     """
 
     name: str
@@ -39,6 +52,7 @@ class Plan:
     elsewhere: Sequence[Outcome]
     trained_on: str
     notes: tuple[str, ...]
+    parts: tuple[str, ...]
 
     @property
     def questions(self) -> int:
@@ -53,6 +67,13 @@ class Plan:
         seed = self.trial.seed
         ways = zip(random_halves(len(learn), splits, seed), random_halves(len(report), splits, seed), strict=True)
         return [(learn.rows(chosen), report.rows(unseen)) for (chosen, _), (_, unseen) in ways]
+
+    def folds(self) -> list[tuple[Rows, Rows]]:
+        """Rows of `promised[0]` to learn from, and those of `promised[1]` that are unseen then; each of them once."""
+        learn, report = self.promised
+        if learn is report:
+            return list(folds_by_hash(report, FOLDS))
+        return [(np.arange(len(learn)), np.arange(len(report)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +184,8 @@ def _plan_split(file: _File, others: Sequence[_File], seed: int) -> Plan:
     apart = [other for other in others if not other.parts and not file.overlaps(other)]
     elsewhere = [outcome for other in apart for outcome in other.outcomes]
     trial = Trial(whole.rows(learn), whole.rows(report), seed)
-    return _checked(Plan(file.name, trial, (whole, whole), elsewhere, file.name, _left_out(file, whole)))
+    notes = _left_out(file, whole)
+    return _checked(Plan(file.name, trial, (whole, whole), elsewhere, file.name, notes, file.parts))
 
 
 def _plan_held_out(file: _File, known: Sequence[_File], seed: int) -> Plan:
@@ -196,7 +218,8 @@ def _plan_held_out(file: _File, known: Sequence[_File], seed: int) -> Plan:
         notes.append(f"learned from other files: {trained_on}")
     if len(unasked) < len(outcomes):
         notes.append(f"{len(outcomes) - len(unasked)} held-out questions were left out of what is learned from")
-    return _checked(Plan(file.name, Trial(learn, report, seed), (learn, report), elsewhere, trained_on, tuple(notes)))
+    trial, tables = Trial(learn, report, seed), (learn, report)
+    return _checked(Plan(file.name, trial, tables, elsewhere, trained_on, tuple(notes), file.parts))
 
 
 def _shared(file: _File, models: Sequence[str]) -> list[str]:

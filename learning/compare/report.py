@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from learning.compare.results import Figure, FileResult, MethodResult, Report
+from learning.compare.crossfit import LEARNED, METHODS, POOLED
+from learning.compare.results import CrossFit, Figure, FileResult, MethodResult, Report
 
 CHOSEN = "0.99"
 MOST_SHARES = 3
@@ -24,6 +25,10 @@ COLUMNS = (
     "saved %",
     "asked",
 )
+RIVALS = tuple(name for name in METHODS if name != LEARNED)
+CROSS_FIT_COLUMNS = ("file", "questions", LEARNED, *(f"ahead of {name}" for name in RIVALS))
+CROSS_FIT = "Routers of a pair in folds, all questions unseen: APGR of the learned one, and by how much it is ahead"
+SURELY = " *"
 LEGEND = (
     "Shares are percent, USD are for 1,000 questions, intervals 95 %. APGR and CPT are RouteLLM's (arXiv:2406.18665), "
     "over the share of calls to the strong model, or, where * stands, of its extra cost; area is the mean quality that "
@@ -72,6 +77,30 @@ def footnotes(result: FileResult) -> Iterator[str]:
     yield from result.notes
 
 
+def cross_fit_row(crossed: CrossFit) -> tuple[str, ...]:
+    """A row in the order of `CROSS_FIT_COLUMNS`."""
+    leads = (crossed.leads[name] for name in RIVALS)
+    ahead = (signed(lead.apgr) + (SURELY if lead.surely else "") for lead in leads)
+    return (crossed.name, f"{crossed.questions:,}", gap(crossed.apgr[LEARNED]), *ahead)
+
+
+def sure_leads(crossed: Sequence[CrossFit]) -> str:
+    """What the table of leads proves, in sentences."""
+    leads = [(one.name, rival, lead) for one in crossed for rival, lead in one.leads.items()]
+    if not leads:
+        return "In no file is another model better than the cheapest: there is no pair to compare routers of."
+    told = [f"Intervals are of each difference alone;{SURELY} is no chance even among all {len(leads)} together."]
+    for what, sign in (("ahead of", 1), ("behind", -1)):
+        proved: dict[str, list[str]] = {}
+        for name, rival, lead in leads:
+            if lead.surely and sign * (lead.quality[0] or 0) > 0:
+                proved.setdefault(rival, []).append(name)
+        each = "; ".join(f"{rival} on {', '.join(names)}" for rival, names in proved.items())
+        told.append(f"The learned router is surely {what} {each or 'none'}.")
+    files = [", ".join(one.files) for one in crossed if one.name == POOLED]
+    return " ".join([*told, *(f"{POOLED.capitalize()} is the mean of {names}." for names in files)])
+
+
 def _row(method: MethodResult) -> tuple[str, ...]:
     reached = method.reached.get(CHOSEN)
     chosen = ("", "", "", "", "")
@@ -86,7 +115,7 @@ def _row(method: MethodResult) -> tuple[str, ...]:
         )
     return (
         method.method,
-        _gap(method.apgr) + ("" if method.axis == "calls" or method.apgr[0] is None else " *"),
+        gap(method.apgr) + ("" if method.axis == "calls" or method.apgr[0] is None else " *"),
         " / ".join(percent(value[0]).removesuffix(" %") for value in method.cpt.values()),
         number(method.area[0]),
         *(spread(value) for value in method.saved.values()),
@@ -94,7 +123,8 @@ def _row(method: MethodResult) -> tuple[str, ...]:
     )
 
 
-def _gap(figure: Figure) -> str:
+def gap(figure: Figure) -> str:
+    """An APGR with its interval."""
     value, low, high = figure
     return "-" if value is None else f"{value:.3f} ({number(low)}-{number(high)})"
 
@@ -110,6 +140,14 @@ def spread(figure: Figure, digits: int = 0) -> str:
     if figure[0] is None:
         return "-"
     value, low, high = ("-" if one is None else f"{100 * one + 0.0:.{digits}f}" for one in figure)
+    return f"{value} ({low} to {high})"
+
+
+def signed(figure: Figure) -> str:
+    """A difference of APGR with its interval."""
+    if figure[0] is None:
+        return "-"
+    value, low, high = ("-" if one is None else f"{one:+.3f}" for one in figure)
     return f"{value} ({low} to {high})"
 
 

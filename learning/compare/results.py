@@ -103,6 +103,32 @@ class FileResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """By how much the learned router is ahead of a rival, question by question: APGR, and mean quality over all calls.
+
+    `surely`: the difference of quality is no chance, even among all the differences of the run together.
+    """
+
+    apgr: Figure
+    quality: Figure
+    surely: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CrossFit:
+    """APGR of each router of a pair where each question was predicted by what learned from others, and who is ahead.
+
+    Of one file, or the mean of several `files`.
+    """
+
+    name: str
+    files: list[str]
+    questions: int
+    apgr: Mapping[str, Figure]
+    leads: Mapping[str, Lead]
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """A file that could not be reported on."""
 
@@ -121,4 +147,5 @@ class Report:
     splits: int
     seconds: float
     files: list[FileResult]
+    cross_fits: list[CrossFit]
     skipped: list[Skipped]

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from learning.compare.report import CHOSEN, mean, number, percent, spread
+from learning.compare.report import (
+    CHOSEN,
+    CROSS_FIT,
+    CROSS_FIT_COLUMNS,
+    cross_fit_row,
+    gap,
+    mean,
+    percent,
+    spread,
+    sure_leads,
+)
 from learning.compare.results import FileResult, MethodResult, Promise, Report
 from mirepoix.errors import InputError
 
@@ -34,13 +44,16 @@ NOTHING = "-"
 
 
 def as_markdown(report: Report) -> str:
-    """Three tables: routers of a pair, what was saved at 99 % among all models, and the promises and the routers."""
+    """Routers of a pair, on the other half and in folds; what was saved at 99 % among all; promises and the routers."""
     tools = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     told = f"{report.split}; seed {report.seed}, {report.resamples:,} resamples, {report.splits} splits; {tools}."
     promised = [f"{method}, {target}" for method, target in PROMISED]
     tables = {
         "Routers of a pair: APGR (0.5 by lot)": _table(
             ["file", "questions", "cheap and strong model", *PAIRS], map(_pair_row, report.files)
+        ),
+        CROSS_FIT: (
+            _table(CROSS_FIT_COLUMNS, map(cross_fit_row, report.cross_fits)) + f"\n\n{sure_leads(report.cross_fits)}"
         ),
         "Set on the learning half for 99 % of the strong model's quality: cost saved / quality reached, in % of its": (
             _table(["file", "models, strong one", *AMONG_ALL], map(_saved_row, report.files))
@@ -81,7 +94,7 @@ def _pair_row(result: FileResult) -> list[str]:
         result.name,
         f"{result.questions['test']:,}",
         f"{result.cheap}, {result.strong}",
-        *(NOTHING if value is None else f"{value:.3f} ({number(low)}-{number(high)})" for value, low, high in apgr),
+        *map(gap, apgr),
     ]
 
 

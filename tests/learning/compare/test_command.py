@@ -72,7 +72,7 @@ def test_it_reports_on_held_out_questions_of_unequal_models(tmp_path: Path) -> N
     report = read(done.stdout)
     [result] = report["files"]
     assert report["skipped"] == []
-    assert "3/3" in done.stderr, "it tells what is done"
+    assert "4/4" in done.stderr, "it tells what is done"
     assert result["questions"] == {"train": 120, "test": 75}
     assert set(result["models"]) == {"small", "other", "large"}
     assert any("new" in note for note in result["notes"])
@@ -84,6 +84,10 @@ def test_it_reports_on_held_out_questions_of_unequal_models(tmp_path: Path) -> N
         assert methods[name]["apgr"][1] > 0.6, f"{name}: the words of these questions tell how hard they are"
     assert methods["oracle"]["area"][0] >= max(method["area"][0] for method in methods.values())
     _figures_hold(methods)
+    [crossed] = report["cross_fits"]
+    assert (crossed["name"], crossed["questions"]) == ("made", 75)
+    assert crossed["leads"]["random mix"]["surely"], "the words of these questions tell how hard they are"
+    assert set(crossed["leads"]) == set(crossed["apgr"]) - {"learned"}
     assert result["router"]["p50_ms"] > 0
     assert len(result["router"]["hash"]) == 64
     assert {(promise["method"], promise["target"]) for promise in result["promises"]} == {
@@ -129,6 +133,8 @@ def test_odd_files_have_figures_or_are_skipped_with_the_reason(tmp_path: Path) -
     assert list(methods) == ["right", "wrong", "free", "bare"]
     assert {one["name"]: "20 are needed" in one["why"] for one in report["skipped"]} == {"small": True, "empty": False}
     assert report["files"][0]["strong"] == report["files"][0]["cheap"] == "small", "the cheapest is as good as any"
+    crossed = {one["name"]: one for one in report["cross_fits"]}
+    assert list(crossed) == ["bare"], "where one model is the cheapest and the best there is no pair; one has no mean"
     assert methods["wrong"]["learned"]["reached"]["0.99"]["relative"][0] is None
     assert methods["free"]["learned"]["reached"]["0.99"]["saved"][0] is None
     assert "agreement cascade" not in methods["bare"]
