@@ -16,8 +16,8 @@ from db.lanes import fill_fast_lane, waiting_tenants
 from db.overdue import has_overdue_steps, late_jobs, overdue_jobs, take_overdue_jobs, take_overdue_steps
 from db.waking import late_wakes
 from mirepoix import Call, Chain, Ensemble
-from mirepoix.ledger.lanes import read_standing
 from mirepoix.ledger.engine import Database
+from mirepoix.ledger.lanes import read_standing
 from mirepoix.ledger.read import read_jobs, read_states
 from mirepoix.spec import Pipeline
 from mirepoix.states import Lane
