@@ -17,8 +17,8 @@ from sqlalchemy import Boolean, Connection, Row, Update, bindparam, or_, select,
 from db.locks import hold_job, lock_job
 from db.steps import AT, IS_OPEN, OPEN, Claim, add_steps
 from mirepoix.ended import blame
-from mirepoix.ledger.accept import has_room_for_waiting
 from mirepoix.ledger.contents import encode, keep
+from mirepoix.ledger.lanes import read_standing
 from mirepoix.ledger.outbox import announce_end
 from mirepoix.ledger.tables import Job, Step, now
 from mirepoix.paths import ROOT
@@ -70,7 +70,7 @@ _END_JOB = (
     update(Job)
     .where(Job.id == bindparam("job"), Job.finished_at.is_(None))
     .values(due_at=None)
-    .returning(Job.tenant, Job.lane, Job.callback)
+    .returning(Job.tenant, Job.lane, Job.priority, Job.callback)
 )
 
 
@@ -79,8 +79,8 @@ class Progress:
     """What a recorded end led to. `won` is False when the claim had lapsed and nothing changed.
 
     `to_drive` are the steps that became ready and that no canvas leads to: the caller publishes them. `led_on` are
-    those that the canvas leads to, if it is a chord: behind its last member. With `frees_fast_lane_of` so many jobs of
-    that tenant have left the fast lane that others, which wait, may come in.
+    those that the canvas leads to, if it is a chord: behind its last member. With `frees_fast_lane_of` a job of that
+    tenant has left the fast lane, and others are to come in.
     """
 
     won: bool
@@ -305,5 +305,5 @@ def _end_job(wave: _Wave, state: JobState, output_hash: str | None, kind: ErrorK
         return
     if ended.callback is not None:
         announce_end(wave.connection, wave.job_id, ended.tenant, ended.callback)
-    if ended.lane == Lane.FAST and has_room_for_waiting(wave.connection, ended.tenant):
+    if ended.lane == Lane.FAST and read_standing(wave.connection, ended.tenant).calls_in(ended.priority):
         wave.frees_fast_lane_of = ended.tenant

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Integer, bindparam, func, select, update
 
-from db.overdue import SentAgain, take_steps_of
-from mirepoix.ledger.accept import fast_room
-from mirepoix.ledger.tables import Job, Step
+from db.answers import ready_step
+from mirepoix.ledger.lanes import read_standing
+from mirepoix.ledger.tables import Job, Step, now
+from mirepoix.planned import ReadyStep
 from mirepoix.states import JobState, Lane
 
 _WAIT = (Job.lane == Lane.BULK, Job.finished_at.is_(None), ~Job.batch)
 """Jobs that wait for their turn; those whose calls may wait for a batch never have one."""
 _OF_TENANT = (*_WAIT, Job.tenant == bindparam("of_tenant"))
-_MOST = select(func.max(Job.priority)).where(*_OF_TENANT)
-_NEXT = _MOST.where(Job.priority < bindparam("below"))
+_NEXT = select(func.max(Job.priority)).where(*_OF_TENANT, Job.priority < bindparam("below"))
 _OLDEST = (
     select(Job.id)
     .where(*_OF_TENANT, Job.priority == bindparam("urgency"))
@@ -24,19 +24,30 @@ _OLDEST = (
     .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True)
 )
+_MOVE = update(Job).where(Job.id.in_(bindparam("jobs", expanding=True))).values(lane=Lane.FAST)
+_MOVE_STEPS = (
+    update(Step)
+    .where(Step.job_id.in_(bindparam("jobs", expanding=True)), Step.finished_at.is_(None))
+    .values(lane=Lane.FAST)
+)
+_SEND = (
+    update(Step)
+    .where(Step.job_id.in_(bindparam("jobs", expanding=True)), Step.due_at.is_not(None))
+    .values(drives=Step.drives + 1, driven=True)
+    .returning(Step.job_id, Step.path, Step.kind, Step.lane, Step.provider, Step.model)
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Promoted:
-    """A job that has come into the fast lane: to be started there, or `steps` of it to be sent there."""
+class Promotion:
+    """What has come into the fast lane and is to be sent there: jobs to be started, and steps of those that run."""
 
-    job_id: str
-    start: bool
-    steps: tuple[SentAgain, ...]
+    starts: list[str]
+    steps: list[ReadyStep]
 
 
 def waiting_tenants(connection: Connection) -> Iterator[str]:
-    """The tenants with open jobs in the bulk lane; one index look-up each."""
+    """The tenants whose jobs in the bulk lane are to come into the fast one, and find room there."""
     last = ""
     while True:
         query = select(func.min(Job.tenant)).where(*_WAIT, Job.tenant > last)
@@ -44,35 +55,35 @@ def waiting_tenants(connection: Connection) -> Iterator[str]:
         if found is None:
             return
         last = found
-        yield last
+        standing = read_standing(connection, found)
+        if standing.waits and standing.room > 0:
+            yield found
 
 
-def fill_fast_lane(connection: Connection, tenant: str) -> list[Promoted]:
-    """Promote the tenant's most urgent open jobs, of these the oldest, as far as there is room."""
-    job_ids = _most_urgent(connection, tenant, fast_room(connection, tenant))
-    return _promote(connection, job_ids) if job_ids else []
+def fill_fast_lane(connection: Connection, tenant: str) -> Promotion:
+    """Let in the tenant's most urgent open jobs that wait for others, of these the oldest, as far as there is room."""
+    job_ids = _most_urgent(connection, tenant)
+    if not job_ids:
+        return Promotion([], [])
+    moved = connection.execute(_MOVE.returning(Job.id, Job.state), {"jobs": job_ids})
+    states = {row.id: row.state for row in moved}
+    begun = {"jobs": [job_id for job_id in job_ids if states[job_id] == JobState.RUNNING]}
+    connection.execute(_MOVE_STEPS, begun)
+    ready = connection.execute(_SEND, {**begun, "due_at": now()}).all()
+    return Promotion(
+        [job_id for job_id in job_ids if states[job_id] == JobState.QUEUED],
+        [ready_step(row.job_id, row.path, row) for row in ready],
+    )
 
 
-def _most_urgent(connection: Connection, tenant: str, room: int) -> list[str]:
-    if room <= 0:
-        return []
+def _most_urgent(connection: Connection, tenant: str) -> list[str]:
+    standing = read_standing(connection, tenant)
     found: list[str] = []
-    urgency: int | None = connection.execute(_MOST, {"of_tenant": tenant}).scalar_one()
-    while urgency is not None:
-        most = room - len(found)
-        found += connection.scalars(_OLDEST, {"of_tenant": tenant, "urgency": urgency, "most": most})
-        if len(found) == room:
+    urgency = standing.most_urgent if standing.waits else None
+    while urgency is not None and (standing.others or urgency != standing.least_urgent):
+        most = standing.room - len(found)
+        if most <= 0:
             break
+        found += connection.scalars(_OLDEST, {"of_tenant": tenant, "urgency": urgency, "most": most})
         urgency = connection.execute(_NEXT, {"of_tenant": tenant, "below": urgency}).scalar_one()
     return found
-
-
-def _promote(connection: Connection, job_ids: list[str]) -> list[Promoted]:
-    moved = update(Job).where(Job.id.in_(job_ids)).values(lane=Lane.FAST).returning(Job.id, Job.state)
-    states = {row.id: row.state for row in connection.execute(moved)}
-    begun = [job_id for job_id in job_ids if states[job_id] == JobState.RUNNING]
-    if begun:
-        of_them = (Step.job_id.in_(begun), Step.finished_at.is_(None))
-        connection.execute(update(Step).where(*of_them).values(lane=Lane.FAST))
-    steps = {job_id: tuple(take_steps_of(connection, job_id)) for job_id in begun}
-    return [Promoted(job_id, states[job_id] == JobState.QUEUED, steps.get(job_id, ())) for job_id in job_ids]

@@ -8,7 +8,7 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from db.answers import Progress
-from db.lanes import Promoted, fill_fast_lane
+from db.lanes import fill_fast_lane
 from mirepoix.planned import ReadyStep
 from mirepoix.queues import in_messages
 from mirepoix.states import Lane
@@ -46,8 +46,8 @@ def publish_starts(house: House, job_ids: list[str], lane: Lane) -> None:
 
 
 def promote(house: House, tenant: str) -> None:
-    """Move waiting jobs of `tenant` to the fast lane as far as there is room, and send them there."""
+    """Move jobs of `tenant` that wait for others to the fast lane as far as there is room, and send them there."""
     with house.database.write() as connection:
-        promoted: list[Promoted] = fill_fast_lane(connection, tenant)
-    publish_starts(house, [job.job_id for job in promoted if job.start], Lane.FAST)
-    publish_steps(house, [again.step for job in promoted for again in job.steps])
+        promotion = fill_fast_lane(connection, tenant)
+    publish_starts(house, promotion.starts, Lane.FAST)
+    publish_steps(house, promotion.steps)

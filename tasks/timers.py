@@ -12,8 +12,7 @@ from itertools import count
 class Timers:
     """One thread that does what it was given when its time has come, one thing after the other.
 
-    Celery's own means, a task with an ETA, would be held in a worker's memory and delivered again after the visibility
-    timeout.
+    Celery's own means, a task with an ETA, would be held in a worker and count among what it works on.
     """
 
     def __init__(self) -> None:

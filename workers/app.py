@@ -17,7 +17,6 @@ from workers.lanes import FastFirst
 from workers.quarantine import Quarantine
 from workers.sieve import Sieve
 
-LONGEST_CALL = 3600
 SOCKET: dict[str, Any] = {
     "socket_timeout": 30,
     "socket_connect_timeout": 5,
@@ -72,8 +71,7 @@ def create_app(settings: Settings, config: Config) -> tuple[SendingApp, House]:
 
 
 def _broker_options(settings: Settings) -> dict[str, Any]:
-    """A message may be redelivered only after the longest call must have ended."""
     if not settings.broker_url.startswith("redis"):
         return RABBITMQ
     order = f"{FastFirst.__module__}:{FastFirst.__name__}"
-    return {"visibility_timeout": 2 * LONGEST_CALL, "queue_order_strategy": order, **SOCKET}
+    return {"queue_order_strategy": order, "priority_steps": [0], **SOCKET}

@@ -29,7 +29,6 @@ from db.overdue import (
 )
 from db.waking import late_wakes
 from db.workers import TakenBack, bury_worker, read_beats
-from mirepoix.ledger.accept import fast_room
 from mirepoix.ledger.ending import stop_late_job
 from mirepoix.planned import ReadyStep
 from mirepoix.queues import queue, queue_name
@@ -138,7 +137,7 @@ class Reconciler(Rounds):
 
     def _fill_the_fast_lane(self) -> None:
         with self._house.database.read() as connection:
-            tenants = [tenant for tenant in waiting_tenants(connection) if fast_room(connection, tenant) > 0]
+            tenants = list(waiting_tenants(connection))
         for tenant in tenants:
             promote(self._house, tenant)
 

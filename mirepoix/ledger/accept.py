@@ -11,15 +11,15 @@ from decimal import Decimal
 from typing import Any, TypedDict
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, select
 from ulid import ULID
 
 from mirepoix.again import Again, require_replayable
 from mirepoix.errors import InputError, NotFound
 from mirepoix.ledger.contents import insert_missing, load, store
+from mirepoix.ledger.lanes import read_standing
 from mirepoix.ledger.rollouts import accept_shadows, draw_versions, record_versions
 from mirepoix.ledger.tables import Job, PipelineVersion, now
-from mirepoix.queues import A_MESSAGE
 from mirepoix.rollouts import SHADOW, NextVersion
 from mirepoix.spec import Pipeline, dump, parse, version
 from mirepoix.states import JobState, Lane, Latency, Store
@@ -33,12 +33,6 @@ TRACESTATE = re.compile(r"[ -~]{1,512}")
 """What it says is its vendors' affair (W3C Trace Context, section 3.3); so many characters must be passed on."""
 BATCH_WINDOW = 24 * 3600
 """Seconds within which providers answer a batch, or give it up."""
-FAST_JOBS = 20
-"""How many open jobs of one tenant travel in the fast lane."""
-
-_OPEN = select(Job.id).where(Job.tenant == bindparam("of_tenant"), Job.finished_at.is_(None), ~Job.batch)
-_FAST = select(func.count()).select_from(_OPEN.where(Job.lane == Lane.FAST).limit(FAST_JOBS).subquery())
-_WAITING = _OPEN.where(Job.lane == Lane.BULK).limit(1)
 
 
 class Options(TypedDict, total=False):
@@ -204,22 +198,6 @@ def accept_again(connection: Connection, again: Again) -> list[Accepted]:
     return accept_jobs(connection, job.pipeline, parse(job.spec), [like])
 
 
-def fast_room(connection: Connection, tenant: str) -> int:
-    """How many more jobs of `tenant` the fast lane takes; no shadows, since nobody waits for them."""
-    if tenant == SHADOW:
-        return 0
-    there: int = connection.execute(_FAST, {"of_tenant": tenant}).scalar_one()
-    return FAST_JOBS - there
-
-
-def has_room_for_waiting(connection: Connection, tenant: str) -> bool:
-    """Whether jobs of `tenant` wait for the fast lane, and so many of them as one message starts find room there."""
-    return (
-        fast_room(connection, tenant) >= A_MESSAGE
-        and connection.execute(_WAITING, {"of_tenant": tenant}).one_or_none() is not None
-    )
-
-
 def _leaves_room(deadline: float | None) -> bool:
     return deadline is None or deadline > BATCH_WINDOW
 
@@ -263,11 +241,13 @@ def _row(
 
 def _lanes(connection: Connection, jobs: Sequence[Submission]) -> list[Lane]:
     """The fast lane for the most urgent jobs of each tenant, as far as there is room in it; none that may wait."""
-    room = Counter({tenant: fast_room(connection, tenant) for tenant in {job.tenant for job in jobs}})
+    standing = {tenant: read_standing(connection, tenant) for tenant in {job.tenant for job in jobs}}
+    room = Counter({tenant: stands.room for tenant, stands in standing.items()})
     lanes = [Lane.BULK] * len(jobs)
     for index in sorted(range(len(jobs)), key=lambda index: (-jobs[index].priority, index)):
-        if room[jobs[index].tenant] > 0 and not jobs[index].may_wait:
-            room[jobs[index].tenant] -= 1
+        job = jobs[index]
+        if room[job.tenant] > 0 and standing[job.tenant].lets_in(job.priority) and not job.may_wait:
+            room[job.tenant] -= 1
             lanes[index] = Lane.FAST
     return lanes
 

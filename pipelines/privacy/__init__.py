@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from mirepoix.privacy import Sensitive
@@ -24,13 +25,23 @@ DETECTORS: dict[Sensitive, Callable[[str], Iterator[tuple[int, int]]]] = {
 }
 """The surest first: what is a card is not also told as a telephone number."""
 
+OF_DIGITS = frozenset({Sensitive.CARD, Sensitive.IBAN, Sensitive.PHONE})
+"""Kinds that nobody need look for in a text without a digit; an Italian tax number may have none."""
+DIGIT = re.compile(r"\d")
+SHORTEST = len("a@b.co")
+"""Most texts of a request are its keys and its models' names."""
+
 
 def scan(text: str, kinds: Iterable[Sensitive] = tuple(Sensitive)) -> list[Finding]:
     """What of `kinds` stands in `text`, in order; each place under one kind, spans as of `text` itself."""
     wanted = frozenset(kinds)
-    if not wanted or not text:
+    if not wanted:
         return []
     seen = plain(text)
+    if len(seen.text) < SHORTEST:
+        return []
+    if DIGIT.search(seen.text) is None:
+        wanted -= OF_DIGITS
     found: list[Finding] = []
     taken = bytearray(len(seen.text))
     for kind, detect in DETECTORS.items():

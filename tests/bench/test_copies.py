@@ -87,11 +87,11 @@ def test_all_indexes_are_there_again_after_copying(database: Database) -> None:
 def test_copies_that_wait_are_begun_and_answered_like_any_job(database: Database) -> None:
     run = ended(database)
     waiting = queue_up(database, run.job_id, COPIES, now(), tenant="heavy")
+    begin(database, Call(model="a"))
     with database.write() as connection:
-        promoted = fill_fast_lane(connection, "heavy")
-    assert [job.job_id for job in promoted] == waiting[:20]
-    assert all(job.start and not job.steps for job in promoted)
+        promotion = fill_fast_lane(connection, "heavy")
+    assert (promotion.starts, promotion.steps) == (waiting[:20], [])
     with database.read() as connection:
         steps = connection.execute(select(func.count()).select_from(Step)).scalar_one()
         states = {view.state for view in read_jobs(connection, waiting)}
-    assert (steps, states) == (1, {JobState.QUEUED})
+    assert (steps, states) == (2, {JobState.QUEUED})

@@ -16,8 +16,8 @@ from db.lanes import fill_fast_lane, waiting_tenants
 from db.overdue import has_overdue_steps, late_jobs, overdue_jobs, take_overdue_jobs, take_overdue_steps
 from db.waking import late_wakes
 from mirepoix import Call, Chain, Ensemble
-from mirepoix.ledger.accept import fast_room
 from mirepoix.ledger.engine import Database
+from mirepoix.ledger.lanes import read_standing
 from mirepoix.ledger.read import read_jobs, read_states
 from mirepoix.spec import Pipeline
 from mirepoix.states import Lane
@@ -68,7 +68,7 @@ def look_after(database: Database) -> None:
     """What reconcilers do, and whoever frees the fast lane."""
     with database.write() as connection:
         for tenant in [*waiting_tenants(connection), "default"]:
-            fast_room(connection, tenant)
+            read_standing(connection, tenant)
             fill_fast_lane(connection, tenant)
         late_jobs(connection, 10)
         late_wakes(connection, PATIENCE, 10)

@@ -335,6 +335,7 @@ def test_no_order_of_events_wakes_an_ensemble_too_seldom_or_lets_a_member_outliv
 
 
 def _run(machine: type[Ledger], database: Database, share: float) -> None:
+    begin(database, Call(model="a"), tenant="another")  # whom the machine's own tenants have to be fair to
     here = type("Machine", (machine,), {"database": database})
     examples = EXAMPLES if database.url.startswith("sqlite") else EXAMPLES_ON_A_SERVER
     chosen = settings(max_examples=int(share * examples), stateful_step_count=12, deadline=None)

@@ -19,16 +19,10 @@ from sqlalchemy import select, text
 
 from db.quarantine import ROOM, Kept, read_quarantine
 from mirepoix import JobState
-from mirepoix.config_file import load_config
 from mirepoix.ledger.tables import Worker
 from mirepoix.queues import both_lanes
-from tasks.house import House
-from tasks.sending import SendingApp
 from tests.system.poison import BROADCASTS, EMBED, HARMLESS, MESSAGES, Parts, entries
 from tests.system.world import World, open_world
-from workers.connection import SiftingConnection
-from workers.quarantine import Quarantine
-from workers.sieve import Sieve
 
 pytestmark = pytest.mark.system
 
@@ -72,10 +66,10 @@ class Post:
             channel.basic_publish(message, exchange="", routing_key=queue)
 
     def waiting(self) -> int:
-        """How many messages wait, or are held by a worker (on Redis, where that can be seen)."""
+        """How many messages wait."""
         client: Any = self.world.redis()
         if self.on_redis:
-            return int(client.hlen("unacked")) + sum(int(client.llen(name)) for name in self.queues)
+            return sum(int(client.llen(name)) for name in self.queues)
         with Connection(self.world.settings.broker_url) as connection:
             channel: Any = connection.default_channel
             return sum(int(channel.queue_declare(name, passive=True).message_count) for name in self.queues)
@@ -229,25 +223,6 @@ def test_without_a_quarantine_poison_is_logged_and_dropped(busy: World, post: Po
     finally:
         with busy.database.write() as connection:
             connection.execute(text("ALTER TABLE elsewhere RENAME TO quarantine"))
-
-
-@pytest.mark.redis_broker
-def test_what_is_no_message_does_not_keep_others_from_being_put_back(busy: World, post: Post) -> None:
-    client: Any = busy.redis()
-    held = {"a": b"garbage", "b": b"[1, 2]", "c": b"null"}
-    good = json.dumps([Parts().envelope("orchestrate"), "", "orchestrate"]).encode()
-    for tag, raw in (held | {"good": good}).items():
-        client.hset("unacked", tag, raw)
-        client.zadd("unacked_index", {tag: 1.0})
-    app = SendingApp(set_as_current=False)
-    house = House(app, busy.settings, load_config(busy.settings.config_path))
-    options = {"sieve": Sieve(app, Quarantine(house))}
-    with SiftingConnection(busy.settings.broker_url, transport_options=options) as connection:
-        channel: Any = connection.default_channel
-        channel.qos.restore_visible(interval=1)
-    post.wait()
-    assert client.zcard("unacked_index") == 0
-    busy.until(lambda: set(map(fingerprint, held.values())) <= set(kept(busy)), "the quarantine")
 
 
 def test_doctor_lists_the_quarantine(busy: World, post: Post) -> None:
