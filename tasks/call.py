@@ -261,7 +261,8 @@ class _Asking:
 
         def record(connection: Connection) -> Progress:
             progress = answer_step(connection, self.intent.claim, fit.output)
-            close_attempt(connection, self.intent.attempt_id, outcome)
+            kept = progress.won and outcome.answer is fit.output
+            close_attempt(connection, self.intent.attempt_id, outcome, reserved=self.intent.most_cost > 0, kept=kept)
             return progress
 
         follow(self.house, self.flight.job_id, write_until_taken(self.house, record))
