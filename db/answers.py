@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import JsonValue
 from sqlalchemy import Boolean, Connection, Row, Update, bindparam, or_, select, update
 
-from db.locks import hold_job, lock_job
+from db.locks import HELD, hold_job, lock_job
 from db.steps import AT, IS_OPEN, OPEN, Claim, add_steps
 from mirepoix.ended import blame
 from mirepoix.ledger.contents import encode, keep
@@ -49,7 +49,7 @@ _END = (
         Step.error,
     )
 )
-_END_CLAIMED = _END.where(IS_OPEN, Step.epoch == bindparam("claimed"))
+_END_CLAIMED = _END.where(Step.job_id == HELD, IS_OPEN, Step.epoch == bindparam("claimed"))
 _KIND = select(Step.kind).where(*AT)
 _STANDING = select(Step.epoch, Step.state).where(*AT)
 _LET_GO = update(Step).where(*AT).values(holder=None, epoch=Step.epoch + 1, due_at=None)
@@ -200,7 +200,6 @@ def holds(connection: Connection, claim: Claim) -> bool:
 
 def _end(connection: Connection, claim: Claim, values: dict[str, Any]) -> Progress:
     """Give the claimed step its end, unless the claim has lapsed; locks the job."""
-    hold_job(connection, claim.job_id)
     wave = _Wave(connection, claim.job_id)
     step = _write_end(wave, _END_CLAIMED, claim.path, {**values, "claimed": claim.epoch})
     if step is None:

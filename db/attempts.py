@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from db.budgets import NOTHING, feared_cost, settle
 from db.steps import Claim
-from mirepoix.ledger.contents import store
+from mirepoix.ledger.contents import encode, store
 from mirepoix.ledger.tables import Attempt, Job, now
 from mirepoix.prices import Usage
 from mirepoix.printable import printable
@@ -110,14 +110,19 @@ def insert_attempt(connection: Connection, claim: Claim, asked: Asked, values: d
     return int(connection.execute(_OPEN, row).scalar_one())
 
 
-def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> datetime:
-    """Complete the row with what came back; returns the moment it was written."""
-    answer_hash = store(connection, [outcome.answer])[0] if outcome.error_kind in KEPT else None
+def close_attempt(
+    connection: Connection, attempt_id: int, outcome: Outcome, *, reserved: bool = True, kept: bool = False
+) -> datetime:
+    """Complete the row with what came back; returns the moment it was written.
+
+    Not `reserved`: nothing was set aside for it. `kept`: this transaction has put its answer away already.
+    """
     usage = outcome.usage
     moment = now()
-    _settle(connection, attempt_id, outcome)
+    if reserved:
+        _settle(connection, attempt_id, outcome)
     end = {
-        "answer_hash": answer_hash,
+        "answer_hash": _answer_hash(connection, outcome, kept=kept),
         "status": outcome.status,
         "error_kind": outcome.error_kind,
         "error": printable(outcome.error) if outcome.error else None,
@@ -138,6 +143,12 @@ def close_attempt(connection: Connection, attempt_id: int, outcome: Outcome) -> 
     }
     connection.execute(_CLOSE, {"attempt": attempt_id, **end})
     return moment
+
+
+def _answer_hash(connection: Connection, outcome: Outcome, *, kept: bool) -> str | None:
+    if outcome.error_kind not in KEPT:
+        return None
+    return encode(outcome.answer)[0] if kept else store(connection, [outcome.answer])[0]
 
 
 def discard_attempt(connection: Connection, attempt_id: int) -> None:

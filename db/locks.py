@@ -34,6 +34,11 @@ _JOB = (
     .with_for_update()
 )
 _HOLD = select(Job.id).where(Job.id == bindparam("job")).with_for_update()
+HELD = select(Job.id).where(Job.id == bindparam("of_job")).with_for_update().scalar_subquery()
+"""The job's id for the condition of a statement, which holds the job as `hold_job` does before it changes anything.
+
+What it changes it sees as it is under the lock; all else it reads as it was before.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,7 +257,8 @@ class _Asking:
 
         def record(connection: Connection) -> Progress:
             progress = answer_step(connection, self.intent.claim, fit.output)
-            close_attempt(connection, self.intent.attempt_id, outcome)
+            kept = progress.won and outcome.answer is fit.output
+            close_attempt(connection, self.intent.attempt_id, outcome, reserved=self.intent.most_cost > 0, kept=kept)
             return progress
 
         lead_on(self.house, self.intent.claim.job, write_until_taken(self.house, record))

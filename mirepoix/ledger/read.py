@@ -282,7 +282,8 @@ def _calls(
     query = select(*Attempt.__table__.c, Attempt.cost.label("cost")).where(Attempt.job_id.in_(ids))
     query = query.order_by(Attempt.job_id, Attempt.path, Attempt.epoch, Attempt.number)
     found: dict[tuple[str, str], list[CallView]] = defaultdict(list)
-    made: Sequence[Any] = connection.execute(query).all()
+    known_by_now: Sequence[Any] = connection.execute(query).all()
+    made = [row for row in known_by_now if (row.job_id, row.path) in steps]  # a step may have come since they were read
     sources = _sources(connection, made)
     for place, of_step in groupby(made, lambda row: (row.job_id, row.path)):
         rows = list(of_step)
