@@ -144,10 +144,11 @@ class Reconciler(Rounds):
     def _start_forgotten_jobs(self, lane: Lane) -> None:
         with self._house.database.read() as connection:
             forgotten = overdue_jobs(connection, lane, self._patience, 1)
-        if not forgotten or backlog(self._house.app, queue_name(None, lane)) > 0:
+        if not forgotten:
             return
+        patience, most = self._haste(backlog(self._house.app, queue_name(None, lane)))
         with self._house.database.write() as connection:
-            taken = take_overdue_jobs(connection, lane, self._patience, BATCH)
+            taken = take_overdue_jobs(connection, lane, patience, most)
         publish_starts(self._house, taken, lane)
 
     def _send_forgotten_steps(self, provider: str | None, lane: Lane) -> None:
@@ -155,12 +156,16 @@ class Reconciler(Rounds):
             if not has_overdue_steps(connection, provider, lane, self._patience):
                 return
         waiting = backlog(self._house.app, queue_name(provider, lane))
-        patience, most = (self._patience, BATCH) if waiting == 0 else (self._patience * TRICKLE_PATIENCE, TRICKLE)
+        patience, most = self._haste(waiting)
         with self._house.database.write() as connection:
             again = take_overdue_steps(connection, provider, lane, patience, most)
         if again:
             log.info("steps are sent again", queue=queue_name(provider, lane), steps=len(again))
         publish_steps(self._house, self._without_hopeless(again, waiting))
+
+    def _haste(self, waiting: int) -> tuple[timedelta, int]:
+        """For how long what is sent again must have waited, and how much of it, where `waiting` messages are queued."""
+        return (self._patience, BATCH) if waiting == 0 else (self._patience * TRICKLE_PATIENCE, TRICKLE)
 
     def _without_hopeless(self, again: list[SentAgain], waiting: int) -> Iterable[ReadyStep]:
         for sent in again:
