@@ -76,10 +76,10 @@ class Flight:
             self._out = None
         return answer
 
-    def set_down(self, why: SetDown) -> None:
-        """End it now."""
+    def set_down(self, why: SetDown, *, if_out: bool = True) -> None:
+        """End it now; without `if_out` only if its request has not been sent: one that has is billed."""
         with self._lock:
-            if self.down.is_set():
+            if self.down.is_set() or (self.is_out and not if_out):
                 return
             self._why = why
             self.down.set()
@@ -139,8 +139,7 @@ class Flights:
         with self._lock:
             self.closing.set()
         for flight in self._all():
-            if not flight.is_out:
-                flight.set_down(SetDown.SHUTDOWN)
+            flight.set_down(SetDown.SHUTDOWN, if_out=False)
         timer = threading.Timer(grace, self._set_all_down)
         timer.daemon = True
         timer.start()
