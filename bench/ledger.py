@@ -162,6 +162,7 @@ def _one_for_each_row(database: Database, commits: list[int]) -> Iterator[Transa
     written = [False]
 
     def commit(connection: Connection, cursor: Any, statement: str, *_: object) -> None:
+        """Before each statement, commit what the one before it has written."""
         if written[0]:
             commits[0] += 1
             if connection.dialect.name == "sqlite":

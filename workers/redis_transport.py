@@ -68,6 +68,7 @@ class QoS(virtual.QoS):
 
     def restore_unacked(self) -> None:
         """Put all back, before those that wait and in the order in which they came."""
+        self._flush()  # type: ignore[attr-defined]  # kombu's stubs do not have it; else what is acknowledged comes too
         delivered: Any = self._delivered
         self._put_back(reversed(delivered.values()))
         delivered.clear()

@@ -19,4 +19,4 @@ def test_a_process_ends_with_its_children(tmp_path: Path) -> None:
     deadline = time.monotonic() + WITHIN
     while resident(child) > 0:
         assert time.monotonic() < deadline, "the child lives on"
-        time.sleep(0.01)
+        time.sleep(0.01)  # between two looks: nobody is told when a grandchild ends

@@ -29,12 +29,12 @@ def test_a_connection_that_broke_while_it_rested_is_replaced(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_postgresql(database)
-    monkeypatch.setattr(engine, "TRUSTED", 0.0)
+    monkeypatch.setattr(engine, "TRUSTED", 0.0)  # or the test would have to rest for so long
     with database.read() as connection:
         broken = connection.execute(WHO).scalar_one()
         with database.write() as other:
             other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": broken})
-    time.sleep(0.1)
+    time.sleep(0.1)  # in which its server process ends
     with database.write() as connection:
         assert connection.execute(WHO).scalar_one() != broken
 

@@ -55,3 +55,17 @@ def test_what_is_held_goes_back_in_order_before_what_waits(broker: str) -> None:
     with SiftingConnection(broker) as connection:
         held: Any = connection.default_channel
         assert held.client.llen(NAME) == 0
+
+
+@pytest.mark.embedded
+def test_what_is_acknowledged_does_not_come_back_with_what_is_recovered(broker: str) -> None:
+    with SiftingConnection(broker) as connection:
+        with connection.Producer() as producer:
+            for number in range(2):
+                producer.publish({"number": number}, routing_key=NAME, declare=[queue(NAME)])
+        channel: Any = connection.default_channel
+        channel.basic_qos(0, 2, False)
+        take(connection, 2)[0].ack()
+        channel.basic_recover(requeue=True)
+        assert [message.payload["number"] for message in take(connection, 1)] == [1]
+        assert channel.client.llen(NAME) == 0

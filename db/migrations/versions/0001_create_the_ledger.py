@@ -46,6 +46,7 @@ TABLES = (
 
 
 def upgrade() -> None:
+    """Create all tables, each after those that it refers to."""
     _create_what_is_kept_once()
     _create_the_house()
     _create_the_doors()
